@@ -1,0 +1,1 @@
+//! Vocabulary, models, parsing and the pure engines of deadstick.

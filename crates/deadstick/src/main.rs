@@ -1,0 +1,2 @@
+//! deadstick.
+fn main() {}

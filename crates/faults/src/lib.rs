@@ -1,0 +1,1 @@
+//! Everything privileged in deadstick: plan, apply, prove, undo; the guardian.

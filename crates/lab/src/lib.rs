@@ -1,0 +1,1 @@
+//! The practice systems of deadstick.

@@ -1,0 +1,1 @@
+//! Probes with three answers, and the open-loop load of deadstick.

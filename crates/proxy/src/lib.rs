@@ -1,0 +1,1 @@
+//! The Toxiproxy-compatible stream proxy of deadstick.

@@ -1,0 +1,1 @@
+//! The async shell that joins deadstick's crates: drills, sessions, recovery.

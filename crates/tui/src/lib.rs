@@ -1,0 +1,1 @@
+//! The responder's screen of deadstick: model, update, view.
