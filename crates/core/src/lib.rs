@@ -1,1 +1,23 @@
-//! Vocabulary, models, parsing and the pure engines of deadstick.
+//! The vocabulary of deadstick and its engines. Pure: time and bytes come in, effects go out as values (design law 10).
+//!
+//! Read in this order:
+//!
+//! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
+//! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
+//! - [`ledger`]: what must be undone, and how far each fault has come;
+//! - [`event`]: everything that can happen, as it stands on the timeline.
+
+pub mod event;
+pub mod fault;
+pub mod identity;
+pub mod lab;
+pub mod ledger;
+pub mod probe;
+pub mod source;
+pub mod template;
+pub mod text;
+pub mod units;
+pub mod yaml;
+
+/// A moment, always in UTC.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,234 @@
+//! The ledger's data: what must be undone, and how far each fault has come.
+//!
+//! Owns the undo as plain data, the entries, and the one transition function: a fault's state is derived from its
+//! entries alone, and a pair that is not listed is refused. Leaves durability to the timeline crate and carrying out an
+//! undo to the faults crate. A fault that may have been applied counts as applied (design law 4).
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::fault::Fault;
+use crate::identity::{BackendIdentity, NetworkIdentity, ProcessIdentity};
+use crate::units::HumanDuration;
+
+/// The name of one fault on this host: unique for ever.
+pub type FaultId = String;
+
+/// How one fault is taken back out: idempotent, and it touches only what carries our mark or has the identity named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Undo {
+    /// There is nothing to take back (a process that was ended stays ended).
+    Nothing {
+        /// Why.
+        because: String,
+    },
+    /// Let a stopped process go on.
+    Resume {
+        /// Which.
+        process: ProcessIdentity,
+    },
+    /// Remove our nftables table from a network, if the kernel has not done so already.
+    RemoveTable {
+        /// Where.
+        network: NetworkIdentity,
+        /// Its name; ours begin with `deadstick`.
+        table: String,
+    },
+    /// Remove our root qdisc from a device, put back the captured one if there was one.
+    RemoveQdisc {
+        /// Where.
+        network: NetworkIdentity,
+        /// The device.
+        device: String,
+        /// Our reserved handle's major number.
+        handle: u16,
+    },
+    /// End a process that we started only to hold something (a lock, a session, a relay).
+    EndHolder {
+        /// Which.
+        process: ProcessIdentity,
+        /// The database session it holds, which is then looked for and ended too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<DatabaseSession>,
+    },
+    /// End a lab: its first process, with which everything in it ends.
+    EndLab {
+        /// Which.
+        process: ProcessIdentity,
+    },
+    /// Remove a folder we made, if our mark file is still in it.
+    RemoveFolder {
+        /// Which.
+        path: PathBuf,
+        /// The content of its mark file.
+        mark: String,
+    },
+    /// Several, in this order.
+    All {
+        /// The undos.
+        steps: Vec<Undo>,
+    },
+}
+
+/// A session of ours on a database server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DatabaseSession {
+    /// How to reach the server, without any password.
+    pub dsn: String,
+    /// The session.
+    pub backend: BackendIdentity,
+}
+
+/// How long a fault may live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lease {
+    /// How long was asked for.
+    pub length: HumanDuration,
+    /// When it ends, by the wall clock, for people.
+    pub ends: Timestamp,
+    /// When it ends, in milliseconds since boot (`CLOCK_BOOTTIME`): what is acted on, whatever the wall clock does.
+    pub ends_boottime_ms: u64,
+}
+
+/// What is about to be applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Intent {
+    /// The fault; none for what is not a fault but must be undone likewise (a lab, its folder).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// Whom it is for, in words.
+    pub target: String,
+    /// How it is taken back out.
+    pub undo: Undo,
+    /// How long it may live.
+    pub lease: Lease,
+    /// Who applies it: while this process lives, the undo is its business.
+    pub owner: ProcessIdentity,
+}
+
+/// One line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Entry {
+    /// About to be applied: durable before the first effect (design law 1).
+    Applying(Box<Intent>),
+    /// In place, as far as the applier knows.
+    Applied,
+    /// Its effect was seen.
+    Proved {
+        /// What was seen.
+        evidence: String,
+    },
+    /// Its effect was looked for and not seen.
+    NotProved {
+        /// What was seen instead.
+        evidence: String,
+    },
+    /// The undo has begun.
+    Undoing {
+        /// Why: asked, lease over, owner gone, abort, recovery.
+        because: String,
+    },
+    /// It is out, and that was checked.
+    Undone,
+    /// It could not be taken out.
+    Residue {
+        /// What went wrong.
+        why: String,
+        /// The exact command a person can run.
+        manual: String,
+    },
+}
+
+/// How far a fault has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultState {
+    /// Perhaps in place.
+    Applying,
+    /// In place.
+    Applied,
+    /// In place, with its effect seen.
+    Proved,
+    /// In place, with its effect not seen.
+    NotProved,
+    /// On its way out.
+    Undoing,
+    /// Out.
+    Undone,
+    /// Stuck: needs a person.
+    Residue,
+}
+
+impl FaultState {
+    /// Whether something may still have to be undone.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        !matches!(self, Self::Undone)
+    }
+
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Proved => "proved",
+            Self::NotProved => "not proved",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::Residue => "residue",
+        }
+    }
+}
+
+/// An entry that cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{entry}` cannot follow `{}`", state.map_or("nothing", FaultState::word))]
+pub struct OutOfOrder {
+    /// Where the fault was.
+    pub state: Option<FaultState>,
+    /// What came.
+    pub entry: &'static str,
+}
+
+impl Entry {
+    /// The entry's word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Applying(_) => "applying",
+            Self::Applied => "applied",
+            Self::Proved { .. } => "proved",
+            Self::NotProved { .. } => "not-proved",
+            Self::Undoing { .. } => "undoing",
+            Self::Undone => "undone",
+            Self::Residue { .. } => "residue",
+        }
+    }
+}
+
+/// Where a fault is after one more entry. What is not listed is refused, so a damaged ledger is seen, not interpreted.
+///
+/// # Errors
+/// The pair that is not allowed.
+pub fn next(state: Option<FaultState>, entry: &Entry) -> Result<FaultState, OutOfOrder> {
+    use FaultState as S;
+    match (state, entry) {
+        (None, Entry::Applying(_)) => Ok(S::Applying),
+        (Some(S::Applying), Entry::Applied) => Ok(S::Applied),
+        (Some(S::Applied), Entry::Proved { .. }) => Ok(S::Proved),
+        (Some(S::Applied), Entry::NotProved { .. }) => Ok(S::NotProved),
+        // An undo may be begun again: by the guardian after the owner died in the middle, or by a person after residue.
+        (Some(state), Entry::Undoing { .. }) if state.is_open() => Ok(S::Undoing),
+        (Some(S::Undoing), Entry::Undone) => Ok(S::Undone),
+        (Some(S::Undoing), Entry::Residue { .. }) => Ok(S::Residue),
+        (state, entry) => Err(OutOfOrder { state, entry: entry.word() }),
+    }
+}
