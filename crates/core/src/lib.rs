@@ -5,11 +5,14 @@
 //! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
 //! - [`ledger`]: what must be undone, and how far each fault has come;
-//! - [`event`]: everything that can happen, as it stands on the timeline.
+//! - [`event`]: everything that can happen, as it stands on the timeline;
+//! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with.
 
+pub mod checklist;
 pub mod event;
 pub mod fault;
 pub mod identity;
+pub mod incident;
 pub mod lab;
 pub mod ledger;
 pub mod probe;

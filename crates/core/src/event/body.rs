@@ -3,6 +3,7 @@
 //! Owns the kinds and their payloads. The serialised `type` is the CloudEvents type without its `deadstick.` prefix; a
 //! kind that an older program does not know is kept as [`Body::Other`] and never lost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -20,6 +21,23 @@ pub struct ItemId {
     pub item: String,
 }
 
+/// A text that names no item.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no item; write CHECKLIST/ITEM, such as database-lock-pileup/head")]
+pub struct ItemIdError(String);
+
+impl std::str::FromStr for ItemId {
+    type Err = ItemIdError;
+    fn from_str(text: &str) -> Result<Self, ItemIdError> {
+        text.split_once('/')
+            .filter(|(_, item)| !item.is_empty())
+            .and_then(|(checklist, item)| {
+                Some(Self { checklist: checklist.parse().ok()?, item: item.to_owned() })
+            })
+            .ok_or_else(|| ItemIdError(text.to_owned()))
+    }
+}
+
 impl std::fmt::Display for ItemId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.checklist, self.item)
@@ -27,9 +45,7 @@ impl std::fmt::Display for ItemId {
 }
 
 /// How loud an alert or a checklist is. The order is that of the queue: warning first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertLevel {
     /// Act now.
@@ -43,7 +59,7 @@ pub enum AlertLevel {
 }
 
 /// How bad an incident is; lower numbers are worse, and when unsure the worse one is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncidentSeverity {
     /// Everybody is affected.
@@ -320,7 +336,15 @@ pub enum Body {
     ItemOverrideCleared { item: ItemId },
     /// A decision was answered by a person.
     #[serde(rename = "condition.answered")]
-    ConditionAnswered { item: ItemId, text: String, from: Option<String>, to: String },
+    ConditionAnswered {
+        item: ItemId,
+        text: String,
+        from: Option<String>,
+        to: String,
+        /// It has a probe, which did not answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_unknown: bool,
+    },
     /// A decision was answered by its probe.
     #[serde(rename = "condition.sensed")]
     ConditionSensed { item: ItemId, text: String, to: Option<String>, detail: String },
@@ -333,6 +357,12 @@ pub enum Body {
     /// Left for a later checklist.
     #[serde(rename = "item.deferred")]
     ItemDeferred { item: ItemId, text: String, to: Name, by: String },
+    /// The checklist it was left for is open.
+    #[serde(rename = "item.deferred-due")]
+    ItemDeferredDue { item: ItemId, text: String, to: Name },
+    /// What it would be left for is complete already: its checklist cannot complete without it.
+    #[serde(rename = "item.not-deferrable")]
+    ItemNotDeferrable { item: ItemId, text: String, to: Name },
     /// A deferral was called off, with a reason.
     #[serde(rename = "item.deferral-cancelled")]
     ItemDeferralCancelled { item: ItemId, reason: String },

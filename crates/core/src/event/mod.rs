@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, Phase, SliceKind, Verdict};
+pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, ItemIdError, Phase, SliceKind, Verdict};
 
 /// Who did something: a person's name, or [`Actor::tool`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,424 @@
+//! Rows that people look at: the same for the screen, the plain mode and the command line.
+//!
+//! Owns the plain row types; every text in them is printable, every state has a word and an ASCII marker, so nothing
+//! depends on colour. Leaves layout and colour to whoever draws, and filling the rows to the engine beside it.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::Timestamp;
+use crate::checklist::{Method, Part};
+use crate::event::{AlertLevel, IncidentSeverity, ItemId, Phase, Verdict};
+use crate::fault::FaultKind;
+use crate::ledger::FaultId;
+use crate::units::Name;
+
+/// How an item stands, in the order in which one state hides another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Marker {
+    /// Its branch does not apply.
+    Inactive,
+    /// A person went past it, with a reason.
+    Overridden,
+    /// Left for later.
+    Deferred,
+    /// Its probe says satisfied.
+    Sensed,
+    /// Its probe said satisfied and says so no longer.
+    Regressed,
+    /// Its probe does not answer.
+    Unknown,
+    /// A person did it, a decision was answered, or a wait is over.
+    Done,
+    /// A wait is running.
+    Waiting,
+    /// Still to be done.
+    Open,
+}
+
+impl Marker {
+    /// Three ASCII characters, different for each state.
+    #[must_use]
+    pub const fn glyph(self) -> &'static str {
+        match self {
+            Self::Inactive => " - ",
+            Self::Overridden => "[o]",
+            Self::Deferred => "[>]",
+            Self::Sensed => "[=]",
+            Self::Regressed => "(!)",
+            Self::Unknown => "(~)",
+            Self::Done => "[x]",
+            Self::Waiting => "[t]",
+            Self::Open => "[ ]",
+        }
+    }
+
+    /// The word beside the glyph.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Overridden => "overridden",
+            Self::Deferred => "deferred",
+            Self::Sensed => "sensed true",
+            Self::Regressed => "regressed",
+            Self::Unknown => "unknown",
+            Self::Done => "done",
+            Self::Waiting => "waiting",
+            Self::Open => "open",
+        }
+    }
+
+    /// Whether the item asks for nothing more.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Inactive | Self::Overridden | Self::Sensed | Self::Done)
+    }
+}
+
+/// How a checklist stands in this incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChecklistState {
+    /// Kept out of the queue by another checklist.
+    Inhibited,
+    /// Waiting to be opened.
+    Queued,
+    /// Worked on.
+    Open,
+    /// Put aside until a time.
+    Held,
+    /// Done but for its deferred items.
+    CompleteExceptDeferred,
+    /// Done.
+    Complete,
+    /// Declared not to apply.
+    Overridden,
+    /// Unfinished when the incident was closed.
+    Abandoned,
+}
+
+impl ChecklistState {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Inhibited => "inhibited",
+            Self::Queued => "queued",
+            Self::Open => "open",
+            Self::Held => "held",
+            Self::CompleteExceptDeferred => "complete except deferred items",
+            Self::Complete => "complete",
+            Self::Overridden => "overridden",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// The head of the screen: what this is and who commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IncidentBar {
+    /// What it is called.
+    pub title: String,
+    /// How bad it is.
+    pub severity: IncidentSeverity,
+    /// A drill, not the real thing.
+    pub exercise: bool,
+    /// The playbook it exercises.
+    pub playbook: Option<Name>,
+    /// When it was opened.
+    pub opened_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// Who commands.
+    pub holder: Option<String>,
+    /// Others who command too, found when logs were merged: to be shown loudly.
+    pub dual_control: Vec<String>,
+    /// Control on its way.
+    pub pending: Option<OfferRow>,
+    /// Which part of a drill.
+    pub phase: Option<Phase>,
+    /// How the drill ended.
+    pub verdict: Option<Verdict>,
+    /// How many faults may be in place.
+    pub faults_active: usize,
+    /// Since when users are hurt: the earliest loss of steady state that lasts.
+    pub steady_state_lost_at: Option<Timestamp>,
+}
+
+/// Control on its way from one person to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OfferRow {
+    /// Who still holds it.
+    pub from: String,
+    /// Who is to have it.
+    pub to: String,
+    /// Whether the second call was made.
+    pub accepted: bool,
+    /// What the receiver must know.
+    pub brief: String,
+    /// When the offer runs out.
+    pub expires: Timestamp,
+}
+
+/// One entry of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct QueueRow {
+    /// The checklist to open; none when the alert has none.
+    pub checklist: Option<Name>,
+    /// The checklist's title, or the alert's.
+    pub title: String,
+    /// How loud.
+    pub level: AlertLevel,
+    /// How the checklist stands; none for an alert that has none of its own.
+    pub state: Option<ChecklistState>,
+    /// The alert that called for it.
+    pub alert: Option<Name>,
+    /// Whether the alert's condition still holds.
+    pub alert_active: bool,
+    /// Since when it asks for attention.
+    pub since: Timestamp,
+    /// When a held checklist comes back.
+    pub resume_by: Option<Timestamp>,
+    /// Items that still ask for something, and all that apply.
+    pub left: usize,
+    /// See `left`.
+    pub total: usize,
+    /// What this one keeps out of the queue; still visible, and can be opened.
+    pub folded: Vec<QueueRow>,
+}
+
+/// A checklist, ready to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChecklistView {
+    /// Its name.
+    pub checklist: Name,
+    /// Its title.
+    pub title: String,
+    /// How loud.
+    pub level: AlertLevel,
+    /// How it stands.
+    pub state: ChecklistState,
+    /// Which run of it, from 1.
+    pub run: u32,
+    /// When to use it.
+    pub condition: Option<String>,
+    /// What it achieves.
+    pub objective: Option<String>,
+    /// When not to use it.
+    pub not_when: Option<String>,
+    /// How it is worked.
+    pub method: Method,
+    /// Version, or `unversioned`.
+    pub version: String,
+    /// SHA-256 of the pinned text, in hexadecimal.
+    pub digest: String,
+    /// What it keeps out of the queue.
+    pub inhibits: Vec<Name>,
+    /// Its parts that have items; then, for each other checklist that left items for this one, those.
+    pub sections: Vec<Section>,
+    /// What to say at the end.
+    pub complete: Option<String>,
+    /// The alert that called for it.
+    pub alert: Option<Name>,
+    /// Why there are no items, when the pinned text cannot be read.
+    pub unreadable: Option<String>,
+}
+
+/// A part of a checklist with its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Section {
+    /// Which part.
+    pub part: Part,
+    /// Its heading; names the checklist that items left for this one came from.
+    pub heading: String,
+    /// Its items, in reading order.
+    pub rows: Vec<ItemRow>,
+}
+
+/// One item, ready to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ItemRow {
+    /// Which.
+    pub id: ItemId,
+    /// How many decisions it is under.
+    pub depth: usize,
+    /// How it stands.
+    pub marker: Marker,
+    /// What to do, ask or see.
+    pub text: String,
+    /// The state it must end in.
+    pub response: Option<String>,
+    /// The kind's word: `do`, `sensed`, `decide`, `wait`, `deferred`.
+    pub kind: &'static str,
+    /// The role that does it.
+    pub by: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// The reading, the answer, or what the probe read last.
+    pub value: Option<String>,
+    /// When it came to stand as it does.
+    pub since: Option<Timestamp>,
+    /// How old the last sample of its probe is; none before the first.
+    pub age: Option<TimeDeltaSeconds>,
+    /// What a wait still takes.
+    pub remaining: Option<TimeDeltaSeconds>,
+    /// Whether it was recorded later than it happened.
+    pub back_dated: bool,
+    /// Why it stands as it does: the probe's words, the reason given, what to do while unknown.
+    pub detail: Option<String>,
+    /// Whether it is the next line to work on.
+    pub current: bool,
+    /// Why it is on the list, and what completes it.
+    pub explains: String,
+    /// The answers of a decision.
+    pub answers: Vec<String>,
+    /// The answer this item stands under, when it is in a branch.
+    pub branch: Option<String>,
+    /// What must be read off to confirm it.
+    pub reading: Option<String>,
+    /// The command it offers, placeholders unfilled.
+    pub command: Option<Vec<String>>,
+    /// Whether a second person is needed to confirm, run or override it.
+    pub needs_second: bool,
+    /// What its command did last: exit status and the end of its output.
+    pub ran: Option<String>,
+}
+
+/// A span in whole seconds, as rows show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct TimeDeltaSeconds(pub i64);
+
+impl From<TimeDelta> for TimeDeltaSeconds {
+    fn from(delta: TimeDelta) -> Self {
+        Self(delta.num_seconds())
+    }
+}
+
+/// A deferred item that is not disposed of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DeferredRow {
+    /// Which.
+    pub id: ItemId,
+    /// What to do.
+    pub text: String,
+    /// Whose it is.
+    pub by: String,
+    /// When: a checklist or a moment.
+    pub to: Name,
+    /// The title of the checklist it comes from.
+    pub from: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// Something written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NoteRow {
+    /// When it was so.
+    pub occurred: Timestamp,
+    /// When it was written.
+    pub recorded: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// What.
+    pub text: String,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AlertRow {
+    /// Its name.
+    pub alert: Name,
+    /// How loud.
+    pub level: AlertLevel,
+    /// What it says.
+    pub title: String,
+    /// The checklist it calls for.
+    pub checklist: Option<Name>,
+    /// Since when.
+    pub raised_at: Timestamp,
+    /// When its condition was gone.
+    pub cleared_at: Option<Timestamp>,
+}
+
+/// How far a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultStage {
+    /// May be in place.
+    Applying,
+    /// In place.
+    Applied,
+    /// In place, and its effect was seen.
+    Proved,
+    /// In place, and its effect was not seen.
+    NotProved,
+    /// Could not be taken out.
+    Residue,
+    /// Out.
+    Undone,
+}
+
+impl FaultStage {
+    /// Whether it may still do something.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        !matches!(self, Self::Undone)
+    }
+
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Proved => "proved",
+            Self::NotProved => "not proved",
+            Self::Residue => "residue",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// One fault of the drill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FaultRow {
+    /// Which.
+    pub id: FaultId,
+    /// What.
+    pub kind: FaultKind,
+    /// To whom.
+    pub target: String,
+    /// How far it is.
+    pub stage: FaultStage,
+    /// Since when.
+    pub since: Timestamp,
+    /// The evidence, the reason, or what to do by hand.
+    pub detail: String,
+}
+
+/// What users see, by one probe of steady state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SteadyRow {
+    /// Which probe.
+    pub probe: Name,
+    /// Whether it is lost.
+    pub lost: bool,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// What was measured.
+    pub measured: String,
+}
