@@ -9,14 +9,17 @@
 //! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with.
 
 pub mod checklist;
+pub mod drill;
 pub mod event;
 pub mod fault;
 pub mod identity;
 pub mod incident;
 pub mod lab;
 pub mod ledger;
+pub mod playbook;
 pub mod probe;
 pub mod source;
+pub mod steady_state;
 pub mod template;
 pub mod text;
 pub mod units;

@@ -1,0 +1,226 @@
+//! One step of a playbook: which keys go together, and what they mean.
+//!
+//! Owns the checks of a single step against the lab's description.
+
+use crate::fault::FaultKind;
+use crate::lab::{LabDescription, Setting, Values};
+use crate::source::{Diagnostic, Located, Place, did_you_mean};
+use crate::units::{HumanDuration, Name};
+
+use super::file::StepFile;
+use super::{FaultOrder, FaultStep, Step};
+
+/// A step in terms of the lab; problems are added to the list, and `None` says that there were some.
+pub(super) fn compile(
+    step: Located<StepFile>,
+    lab: &'static LabDescription,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Step> {
+    let place = step.place.clone();
+    let mut step = step.value;
+    let kinds = [
+        ("lab", step.lab.is_some()),
+        ("run", step.run.is_some()),
+        ("wait", step.wait.is_some()),
+        ("fault", step.fault.is_some()),
+    ];
+    let named: Vec<&str> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
+    if named.len() != 1 {
+        let message = if named.is_empty() {
+            "this step does nothing".to_owned()
+        } else {
+            format!("one step cannot be {} at once", named.join(" and "))
+        };
+        problems.push(
+            Diagnostic::new(message, place).hint(
+                "write one of `lab: {…}`, `run: {…}`, `wait: …` or `fault: …`; make a list for several",
+            ),
+        );
+        return None;
+    }
+    let before = problems.len();
+    let compiled = if let Some(settings) = step.lab.take() {
+        let settings = settings
+            .into_iter()
+            .filter_map(|(key, value)| setting(&key, &value, lab.settings, "lab setting", problems))
+            .collect();
+        Some(Step::Set(settings))
+    } else if let Some(command) = step.run.take() {
+        run(command, lab, problems)
+    } else if let Some(wait) = step.wait.take() {
+        Some(Step::Wait(wait.value.0))
+    } else {
+        inject(&mut step, &place, lab, problems).map(Step::Inject)
+    };
+    for (key, place) in leftovers(&step) {
+        problems.push(
+            Diagnostic::new(format!("`{key}` does not belong to this step"), place)
+                .hint("see `deadstick inject KIND --help` for the parameters of each fault"),
+        );
+    }
+    compiled.filter(|_| problems.len() == before)
+}
+
+/// A key and a value that the lab knows.
+fn setting(
+    key: &Located<String>,
+    value: &Located<String>,
+    known: &'static [Setting],
+    what: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(String, String)> {
+    let Some(setting) = known.iter().find(|s| s.key == key.value) else {
+        problems.push(
+            Diagnostic::new(format!("unknown {what} `{key}`"), key.place.clone())
+                .hint(did_you_mean(&key.value, known.iter().map(|s| s.key))),
+        );
+        return None;
+    };
+    check_value(setting.key, &value.value, &value.place, setting.values, problems)?;
+    Some((key.value.clone(), value.value.clone()))
+}
+
+fn check_value(
+    key: &str,
+    value: &str,
+    place: &Place,
+    values: Values,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    if values.admits(value) {
+        return Some(());
+    }
+    problems.push(
+        Diagnostic::new(format!("`{value}` is not a value of `{key}`"), place.clone())
+            .hint(format!("write {}", values.describe())),
+    );
+    None
+}
+
+fn run(
+    command: Located<indexmap::IndexMap<String, Located<String>>>,
+    lab: &'static LabDescription,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Step> {
+    let place = command.place;
+    let mut pairs = command.value;
+    let Some(name) = pairs.shift_remove("lab") else {
+        problems.push(
+            Diagnostic::new("`run:` names no command", place)
+                .hint(format!("add `lab: NAME`; {}", did_you_mean("", lab.commands.iter().map(|c| c.name)))),
+        );
+        return None;
+    };
+    let Some(command) = lab.command(&name.value) else {
+        problems.push(
+            Diagnostic::new(format!("the lab `{}` has no command `{name}`", lab.name), name.place.clone())
+                .hint(did_you_mean(&name.value, lab.commands.iter().map(|c| c.name))),
+        );
+        return None;
+    };
+    let options = pairs
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let key = Located { value: key, place: value.place.clone() };
+            setting(&key, &value, command.options, "option", problems)
+        })
+        .collect();
+    Some(Step::Run { command: command.name.to_owned(), options })
+}
+
+fn inject(
+    step: &mut StepFile,
+    place: &Place,
+    lab: &'static LabDescription,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<FaultStep> {
+    let kind = step.fault.take()?;
+    let mut host = |name: Located<Name>| {
+        if lab.hosts.contains(&name.value.as_str()) {
+            return Some(name.value);
+        }
+        problems.push(
+            Diagnostic::new(format!("the lab `{}` has no host `{name}`", lab.name), name.place.clone())
+                .hint(did_you_mean(name.value.as_str(), lab.hosts.iter().copied())),
+        );
+        None
+    };
+    let target = step.target.take().map(|target| host(target.value.lab));
+    let to =
+        step.to.take_if(|_| matches!(kind.value, FaultKind::HalfOpen | FaultKind::Latency)).map(&mut host);
+    let from = step.from.take_if(|_| kind.value == FaultKind::Partition).map(|names| {
+        let place = names.place;
+        names
+            .value
+            .into_iter()
+            .map(|value| host(Located { value, place: place.clone() }))
+            .collect::<Option<Vec<_>>>()
+    });
+    let Some(target) = target else {
+        problems.push(
+            Diagnostic::new(format!("`{}` has no target", kind.value), place.clone()).hint(format!(
+                "add `target: {{ lab: HOST }}`; {}",
+                did_you_mean("", lab.hosts.iter().copied())
+            )),
+        );
+        return None;
+    };
+    let fault = match kind.value {
+        FaultKind::Kill => {
+            FaultOrder::Kill { signal: step.signal.take().map(|s| s.value).unwrap_or_default() }
+        }
+        FaultKind::Pause => FaultOrder::Pause,
+        FaultKind::Vanish => FaultOrder::Vanish,
+        FaultKind::HalfOpen => FaultOrder::HalfOpen { to: optional(to)? },
+        FaultKind::Latency => {
+            let Some(delay) = step.delay.take() else {
+                problems.push(
+                    Diagnostic::new("`latency` says nothing about how much", kind.place.clone())
+                        .hint("add `delay: 50ms`"),
+                );
+                return None;
+            };
+            let jitter = step.jitter.take().map_or(HumanDuration::default(), |j| j.value);
+            FaultOrder::Latency { delay: delay.value, jitter, to: optional(to)? }
+        }
+        FaultKind::Partition => {
+            let direction = step.direction.take().map(|d| d.value).unwrap_or_default();
+            FaultOrder::Partition { from: optional(from)?.unwrap_or_default(), direction }
+        }
+        FaultKind::Lock => FaultOrder::Lock {
+            table: step.table.take().map(|t| t.value),
+            mode: step.mode.take().map(|m| m.value).unwrap_or_default(),
+        },
+        FaultKind::IdleInTransaction => {
+            FaultOrder::IdleInTransaction { table: step.table.take().map(|t| t.value) }
+        }
+    };
+    let lease = step.lease.take().map(|lease| lease.value.0);
+    Some(FaultStep { fault, host: target?, lease })
+}
+
+/// What was given and found wrong is wrong; what was not given is not there.
+fn optional<T>(given: Option<Option<T>>) -> Option<Option<T>> {
+    match given {
+        None => Some(None),
+        Some(Some(value)) => Some(Some(value)),
+        Some(None) => None,
+    }
+}
+
+/// The keys nobody took: they belong to another kind of step.
+fn leftovers(step: &StepFile) -> Vec<(&'static str, Place)> {
+    let mut left = Vec::new();
+    let mut see = |key, place: Option<&Place>| left.extend(place.map(|place| (key, place.clone())));
+    see("target", step.target.as_ref().map(|v| &v.place));
+    see("for", step.lease.as_ref().map(|v| &v.place));
+    see("signal", step.signal.as_ref().map(|v| &v.place));
+    see("delay", step.delay.as_ref().map(|v| &v.place));
+    see("jitter", step.jitter.as_ref().map(|v| &v.place));
+    see("to", step.to.as_ref().map(|v| &v.place));
+    see("from", step.from.as_ref().map(|v| &v.place));
+    see("direction", step.direction.as_ref().map(|v| &v.place));
+    see("table", step.table.as_ref().map(|v| &v.place));
+    see("mode", step.mode.as_ref().map(|v| &v.place));
+    left
+}
