@@ -1,1 +1,41 @@
-//! The Toxiproxy-compatible stream proxy of deadstick.
+//! A stream proxy that hurts connections on purpose, with Toxiproxy's HTTP API, and as a library.
+//!
+//! In a test, on an ephemeral port, in three lines:
+//!
+//! ```
+//! use deadstick_proxy::{Latency, Proxy, Stream, Toxic};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let upstream = server.local_addr()?.to_string();
+//! let proxy = Proxy::start(upstream).await?;
+//! proxy.add_toxic(Toxic::new(Latency { latency: 100, jitter: 0 }, Stream::Downstream))?;
+//! let client = tokio::net::TcpStream::connect(proxy.address().expect("it listens")).await?;
+//! # drop(client); Ok(()) }
+//! ```
+//!
+//! Read in this order: [`toxic`] is what can be done, [`stage`] how it is done (pure, on virtual time), `chain` and `link` how it
+//! is done to a connection, [`proxy`] the whole with its listener.
+
+mod chain;
+mod clock;
+mod connect;
+mod connection;
+mod control;
+mod dice;
+mod json;
+mod link;
+mod listen;
+pub mod proxy;
+mod splice;
+pub mod stage;
+pub mod toxic;
+
+pub use connect::{Connect, Connecting, Dialer};
+pub use control::{Counter, ToxicError, Traffic};
+pub use listen::ListenError;
+pub use proxy::{Builder, Change, Proxy, Route, Series};
+pub use toxic::{
+    Bandwidth, HalfOpen, Kind, Latency, LimitData, Noop, PacketLoss, ResetPeer, Slicer, SlowClose, Stream,
+    Timeout, Toxic,
+};

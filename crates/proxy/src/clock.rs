@@ -1,0 +1,120 @@
+//! Time: the monotonic clock as a plain number, and an alarm that is exact below a millisecond.
+//!
+//! Stages never look here: they are handed a [`Time`] and name the [`Time`] they want to be woken at.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A moment: nanosecond-exact distance from the start of the monotonic clock. In tests of stages: any number.
+pub type Time = Duration;
+
+/// Longer than any connection lives; huge delays are cut to it so that arithmetic on [`Time`] never overflows.
+pub const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The moment it is.
+pub fn now() -> Time {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// `count` units of `unit`, none if negative, at most [`FOREVER`].
+pub fn delay(count: i64, unit: Duration) -> Duration {
+    let nanos = u128::from(count.max(0).unsigned_abs()) * unit.as_nanos();
+    u64::try_from(nanos).map_or(FOREVER, |nanos| Duration::from_nanos(nanos).min(FOREVER))
+}
+
+/// Wakes one task at a given moment.
+///
+/// Backed by a timerfd because the runtime's own timer rounds up to whole milliseconds. The descriptor is created by
+/// the first wait and armed again only when the moment changes. Without a descriptor to be had, the runtime's
+/// timer serves: late by up to two milliseconds, but never stuck.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    timer: Option<AsyncFd<OwnedFd>>,
+    armed: Option<Time>,
+}
+
+impl Alarm {
+    /// Returns at `at` or soon after, at once if it has passed.
+    pub async fn wait_until(&mut self, at: Time) {
+        if let Err(_no_descriptor) = self.arm(at) {
+            tokio::time::sleep(at.saturating_sub(now())).await;
+            return;
+        }
+        let Some(timer) = &self.timer else { return };
+        loop {
+            let Ok(mut ready) = timer.readable().await else {
+                // The runtime is shutting down: nothing will ever be due.
+                return std::future::pending().await;
+            };
+            if at <= now() {
+                return;
+            }
+            // Woken for an earlier moment this alarm was once armed for.
+            ready.clear_ready();
+        }
+    }
+
+    fn arm(&mut self, at: Time) -> io::Result<()> {
+        if self.armed == Some(at) && self.timer.is_some() {
+            return Ok(());
+        }
+        if self.timer.is_none() {
+            let fd =
+                timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+            #[expect(unsafe_code, reason = "the runtime wants a promise about the descriptor")]
+            // SAFETY: the `AsyncFd` owns the descriptor, an `OwnedFd`, whose `AsRawFd` always names the same one, which is
+            // closed only when it is dropped, after the `AsyncFd` has let go of it.
+            let timer = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
+            self.timer = Some(timer);
+        }
+        let Some(timer) = &self.timer else {
+            return Ok(());
+        };
+        // A value of zero would disarm instead of firing at once.
+        let at_least_one = at.max(Duration::from_nanos(1)).min(now() + FOREVER);
+        let spec = Itimerspec {
+            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: Timespec {
+                tv_sec: i64::try_from(at_least_one.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(at_least_one.subsec_nanos()),
+            },
+        };
+        timerfd_settime(timer.get_ref(), TimerfdTimerFlags::ABSTIME, &spec)?;
+        self.armed = Some(at);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_never_negative_and_never_overflow() {
+        let ms = Duration::from_millis(1);
+        assert_eq!(delay(-5, ms), Duration::ZERO);
+        assert_eq!(delay(1_500, ms), Duration::from_millis(1_500));
+        assert_eq!(delay(i64::MAX, ms), FOREVER);
+        assert_eq!(delay(i64::MAX, Duration::from_micros(1)), FOREVER);
+    }
+
+    #[tokio::test]
+    async fn an_alarm_is_never_early_and_can_be_set_again() {
+        let mut alarm = Alarm::default();
+        for micros in [0, 200, 3_000, 700] {
+            let at = now() + Duration::from_micros(micros);
+            alarm.wait_until(at).await;
+            assert!(now() >= at);
+        }
+        alarm.wait_until(now() - Duration::from_millis(1)).await;
+    }
+}

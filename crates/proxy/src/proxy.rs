@@ -1,0 +1,489 @@
+//! One proxy: a listener, its connections and its toxics.
+//!
+//! Owns starting, stopping and moving. A change that fails leaves the proxy as it was. Leaves names and the set of proxies to
+//! the [`registry`](crate::registry).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::connect::{Connect, Dialer};
+use crate::connection::{self, Setting};
+use crate::control::{Control, Fate, ToxicError, ToxicList, Traffic, lock};
+use crate::dice::Dice;
+use crate::listen::{self, ListenError};
+use crate::toxic::Toxic;
+
+/// Where a proxy stands and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The address listened on; of a proxy that never was enabled, as it was given.
+    pub listen: String,
+    /// Where connections are dialled to, as it was given.
+    pub upstream: String,
+    /// Whether the proxy listens.
+    pub enabled: bool,
+}
+
+/// What is to change. `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Another listen address.
+    pub listen: Option<String>,
+    /// Another upstream.
+    pub upstream: Option<String>,
+    /// Listening or not.
+    pub enabled: Option<bool>,
+}
+
+/// One proxy. Dropping it closes its listener and its connections.
+#[derive(Debug)]
+pub struct Proxy {
+    name: String,
+    connect: Arc<dyn Connect>,
+    toxics: Arc<ToxicList>,
+    connections: Arc<Connections>,
+    state: Mutex<State>,
+    /// Held over every start and stop, so that they come one after the other. Never while data is waited for.
+    lifecycle: AsyncMutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    listen: String,
+    upstream: String,
+    running: Option<Running>,
+    series: Vec<Series>,
+}
+
+#[derive(Debug)]
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+/// The counters of a proxy for one pair of addresses.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// The address listened on.
+    pub listen: String,
+    /// The upstream.
+    pub upstream: String,
+    /// What moved.
+    pub traffic: Arc<Traffic>,
+}
+
+/// The open connections of one proxy.
+#[derive(Debug)]
+struct Connections {
+    open: Mutex<HashMap<u64, Arc<Control>>>,
+    /// How many there have been, which numbers the next one.
+    count: Mutex<u64>,
+    dice: Dice,
+}
+
+/// A proxy about to start.
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    listen: String,
+    upstream: String,
+    listener: Option<StdListener>,
+    connect: Arc<dyn Connect>,
+    seed: u64,
+}
+
+impl Builder {
+    /// Where to listen. Default: `127.0.0.1:0`, any free port of the loopback interface.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Serves a listener that exists already, for example one made in another network namespace. A proxy that is disabled
+    /// and enabled again binds the address anew, in the namespace of the calling thread.
+    #[must_use]
+    pub fn listener(mut self, listener: StdListener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// How upstreams are reached. Default: a plain [`Dialer`].
+    #[must_use]
+    pub fn connect(mut self, connect: impl Connect) -> Self {
+        self.connect = Arc::new(connect);
+        self
+    }
+
+    /// Repeats the run that had this seed. Default: another one each time.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// A proxy that does not listen yet.
+    pub fn disabled(self) -> Proxy {
+        let dice = Dice::new(self.seed).part(self.name.as_bytes());
+        Proxy {
+            name: self.name,
+            connect: self.connect,
+            toxics: Arc::default(),
+            connections: Arc::new(Connections { open: Mutex::default(), count: Mutex::new(0), dice }),
+            state: Mutex::new(State {
+                listen: self.listen,
+                upstream: self.upstream,
+                running: None,
+                series: Vec::new(),
+            }),
+            lifecycle: AsyncMutex::new(()),
+        }
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    ///
+    /// The listen address is wrong or taken, or the given listener is unusable.
+    pub async fn start(mut self) -> Result<Proxy, ListenError> {
+        let listener = self.listener.take();
+        let proxy = self.disabled();
+        match listener {
+            None => proxy.enable().await?,
+            Some(listener) => {
+                let address = listener.local_addr();
+                let adopted = address.and_then(|address| {
+                    listener.set_nonblocking(true)?;
+                    Ok((address, TcpListener::from_std(listener)?))
+                });
+                let (address, listener) = adopted.map_err(|source| ListenError::Refused {
+                    network: "tcp",
+                    address: SocketAddr::from(([0, 0, 0, 0], 0)),
+                    call: "adopt",
+                    source,
+                })?;
+                let upstream = proxy.route().upstream;
+                proxy.run(listener, address, upstream);
+            }
+        }
+        Ok(proxy)
+    }
+}
+
+impl Proxy {
+    /// A proxy to `upstream` (`host:port`) on any free port of the loopback interface.
+    ///
+    /// # Errors
+    ///
+    /// No port is to be had.
+    pub async fn start(upstream: impl Into<String>) -> Result<Self, ListenError> {
+        Self::builder("proxy", upstream).start().await
+    }
+
+    /// A proxy to be set up further. The name is for logs, metrics and the dice.
+    pub fn builder(name: impl Into<String>, upstream: impl Into<String>) -> Builder {
+        Builder {
+            name: name.into(),
+            listen: "127.0.0.1:0".to_owned(),
+            upstream: upstream.into(),
+            listener: None,
+            connect: Arc::new(Dialer::default()),
+            seed: Dice::entropy(),
+        }
+    }
+
+    /// The proxy's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it stands and leads.
+    pub fn route(&self) -> Route {
+        let state = lock(&self.state);
+        Route {
+            listen: state.listen.clone(),
+            upstream: state.upstream.clone(),
+            enabled: state.running.is_some(),
+        }
+    }
+
+    /// The address listened on, while enabled.
+    pub fn address(&self) -> Option<SocketAddr> {
+        lock(&self.state).running.as_ref().map(|run| run.address)
+    }
+
+    /// Connections that are open or being dialled.
+    pub fn connections(&self) -> usize {
+        lock(&self.connections.open).len()
+    }
+
+    /// The counters so far: one series for each pair of addresses the proxy has had.
+    pub fn series(&self) -> Vec<Series> {
+        lock(&self.state).series.clone()
+    }
+
+    /// Listens again, at the same address.
+    ///
+    /// # Errors
+    ///
+    /// The address is wrong or taken.
+    pub async fn enable(&self) -> Result<(), ListenError> {
+        let on = Change { enabled: Some(true), ..Change::default() };
+        self.change(on).await
+    }
+
+    /// Closes the listener and every connection. Toxics and address are kept. The port is free when this returns.
+    pub async fn disable(&self) {
+        let _turn = self.lifecycle.lock().await;
+        self.stop().await;
+    }
+
+    /// Changes address, upstream and whether the proxy listens, or nothing at all if any of it fails. Connections survive
+    /// unless an address changes or the proxy is disabled.
+    ///
+    /// # Errors
+    ///
+    /// The listen address is wrong or taken.
+    pub async fn change(&self, change: Change) -> Result<(), ListenError> {
+        let _turn = self.lifecycle.lock().await;
+        let old = self.route();
+        let enabled = change.enabled.unwrap_or(old.enabled);
+        let upstream = change.upstream.unwrap_or_else(|| old.upstream.clone());
+        let listen = change.listen.unwrap_or_else(|| old.listen.clone());
+        let address = listen::resolve(&listen, "tcp").await?;
+        let moves = listen != old.listen && address.to_string() != old.listen;
+        if !moves && upstream == old.upstream && enabled == old.enabled {
+            return Ok(());
+        }
+        if !enabled {
+            self.stop().await;
+            let mut state = lock(&self.state);
+            state.upstream = upstream;
+            if moves {
+                state.listen = listen;
+            }
+            return Ok(());
+        }
+        let current = self.address();
+        let listener = match listen::bind(address) {
+            // Its own listener may be what is in the way.
+            Err(error) if error.is_in_use() && current.is_some_and(|at| at.port() == address.port()) => {
+                self.close_listener().await;
+                match listen::bind(address) {
+                    Ok(listener) => listener,
+                    Err(error) => {
+                        self.restore(current, old.upstream);
+                        return Err(error);
+                    }
+                }
+            }
+            outcome => outcome?,
+        };
+        let bound = listener.local_addr().unwrap_or(address);
+        self.stop().await;
+        self.run(listener, bound, upstream);
+        Ok(())
+    }
+
+    /// Takes the old address back after a move to another one failed. Connections were not touched.
+    fn restore(&self, address: Option<SocketAddr>, upstream: String) {
+        let Some(address) = address else { return };
+        match listen::bind(address) {
+            Ok(listener) => self.run(listener, address, upstream),
+            Err(error) => {
+                tracing::error!(proxy = self.name, %error, "the old address was taken meanwhile: the proxy is disabled");
+            }
+        }
+    }
+
+    fn run(&self, listener: TcpListener, address: SocketAddr, upstream: String) {
+        let mut state = lock(&self.state);
+        state.listen = address.to_string();
+        state.upstream.clone_from(&upstream);
+        let traffic = state.traffic();
+        let setting = Arc::new(Setting {
+            upstream,
+            connect: Arc::clone(&self.connect),
+            toxics: Arc::clone(&self.toxics),
+            traffic,
+            proxy: self.name.clone(),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let accepting = tokio::spawn(accept(listener, setting, Arc::clone(&self.connections), stopped));
+        state.running = Some(Running { address, stop, accepting });
+        tracing::info!(proxy = self.name, listen = state.listen, upstream = state.upstream, "listening");
+    }
+
+    async fn stop(&self) {
+        self.close_listener().await;
+        self.connections.end();
+    }
+
+    async fn close_listener(&self) {
+        let running = lock(&self.state).running.take();
+        let Some(running) = running else { return };
+        // The task may have ended by itself only if the runtime is going away.
+        if running.stop.send(()).is_ok()
+            && let Err(error) = running.accepting.await
+        {
+            tracing::error!(proxy = self.name, %error, "accepting failed");
+        }
+    }
+
+    /// The toxics, upstream first, each stream in order.
+    pub fn toxics(&self) -> Vec<Toxic> {
+        self.toxics.all()
+    }
+
+    /// The toxic of that name.
+    pub fn toxic(&self, name: &str) -> Option<Toxic> {
+        self.toxics.get(name)
+    }
+
+    /// Adds a toxic behind those of its stream. The next byte read on any connection meets it.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken.
+    pub fn add_toxic(&self, toxic: Toxic) -> Result<(), ToxicError> {
+        self.toxics.add(toxic)?;
+        self.connections.tap();
+        Ok(())
+    }
+
+    /// Changes what a toxic does and whom it hits, or nothing if `change` fails. Name and stream stay.
+    ///
+    /// # Errors
+    ///
+    /// No toxic has that name, or `change` fails.
+    pub fn update_toxic<E: From<ToxicError>>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&Toxic) -> Result<Toxic, E>,
+    ) -> Result<Toxic, E> {
+        let updated = self.toxics.update(name, change)?;
+        self.connections.tap();
+        Ok(updated)
+    }
+
+    /// Takes a toxic away. What it held goes on its way.
+    ///
+    /// # Errors
+    ///
+    /// No toxic has that name.
+    pub fn remove_toxic(&self, name: &str) -> Result<(), ToxicError> {
+        self.toxics.remove(name)?;
+        self.connections.tap();
+        Ok(())
+    }
+
+    /// Takes all toxics away.
+    pub fn clear_toxics(&self) {
+        self.toxics.clear();
+        self.connections.tap();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(running) = lock(&self.state).running.take() {
+            // Fails only if nobody listens any more.
+            if running.stop.send(()).is_err() {}
+        }
+        self.connections.end();
+    }
+}
+
+impl State {
+    /// The counters for where the proxy stands now.
+    fn traffic(&mut self) -> Arc<Traffic> {
+        let known = self
+            .series
+            .iter()
+            .find(|series| series.listen == self.listen && series.upstream == self.upstream);
+        if let Some(known) = known {
+            return Arc::clone(&known.traffic);
+        }
+        let traffic = Arc::<Traffic>::default();
+        self.series.push(Series {
+            listen: self.listen.clone(),
+            upstream: self.upstream.clone(),
+            traffic: Arc::clone(&traffic),
+        });
+        traffic
+    }
+}
+
+impl Connections {
+    fn end(&self) {
+        for (_, control) in lock(&self.open).drain() {
+            control.end(Fate::Close);
+        }
+    }
+
+    fn tap(&self) {
+        for control in lock(&self.open).values() {
+            control.tap();
+        }
+    }
+
+    fn begin(self: &Arc<Self>, client: TcpStream, setting: &Arc<Setting>) {
+        let number = {
+            let mut count = lock(&self.count);
+            *count += 1;
+            *count
+        };
+        let control = Arc::<Control>::default();
+        lock(&self.open).insert(number, Arc::clone(&control));
+        let (connections, setting) = (Arc::clone(self), Arc::clone(setting));
+        tokio::spawn(async move {
+            let dice = connections.dice.number(number);
+            connection::run(client, setting, control, dice).await;
+            lock(&connections.open).remove(&number);
+        });
+    }
+}
+
+/// Takes clients in until told to stop. Never waits for one.
+async fn accept(
+    listener: TcpListener,
+    setting: Arc<Setting>,
+    connections: Arc<Connections>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut stopped => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((client, _)) => connections.begin(client, &setting),
+            Err(error) if connection_error(&error) => {}
+            Err(error) => {
+                // Out of descriptors or memory: clients wait in the backlog until there are some again.
+                tracing::warn!(proxy = setting.proxy, %error, "cannot accept");
+                tokio::select! {
+                    _ = &mut stopped => return,
+                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                }
+            }
+        }
+    }
+}
+
+/// The client gave up before it was accepted.
+fn connection_error(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

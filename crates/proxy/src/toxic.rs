@@ -1,0 +1,283 @@
+//! What a toxic is: a kind with its attributes, a stream, and the share of connections it hits.
+//!
+//! The kinds and their attributes are one table ([`kinds!`] below): name, fields, defaults, JSON in and out all follow
+//! from it. What a kind *does* is in [`crate::stage`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::json::{self, Malformed, Scalar};
+
+/// A direction of a connection, seen from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// From the client to the server.
+    Upstream,
+    /// From the server to the client.
+    Downstream,
+}
+
+impl Stream {
+    /// Both, in the order in which they are listed.
+    pub const ALL: [Self; 2] = [Self::Upstream, Self::Downstream];
+
+    /// The word the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Downstream => "downstream",
+        }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Stream {
+    type Err = NotAStream;
+
+    /// Case does not matter.
+    fn from_str(text: &str) -> Result<Self, NotAStream> {
+        Self::ALL.into_iter().find(|stream| stream.as_str().eq_ignore_ascii_case(text)).ok_or(NotAStream)
+    }
+}
+
+/// Neither upstream nor downstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stream was invalid, can be either upstream or downstream")]
+pub struct NotAStream;
+
+/// One disturbance of a proxy's connections.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Toxic {
+    /// Unique within the proxy, over both streams.
+    pub name: String,
+    /// The direction it disturbs.
+    pub stream: Stream,
+    /// The share of connections it hits: 0 none, 1 all.
+    pub toxicity: f32,
+    /// What it does.
+    pub kind: Kind,
+    /// The stream as its creator spelled it, which replies repeat.
+    pub(crate) spelling: String,
+}
+
+impl Toxic {
+    /// A toxic that hits every connection and carries the default name, `<kind>_<stream>`.
+    pub fn new(kind: impl Into<Kind>, stream: Stream) -> Self {
+        let kind = kind.into();
+        Self {
+            name: format!("{}_{stream}", kind.name()),
+            stream,
+            toxicity: 1.0,
+            kind,
+            spelling: stream.to_string(),
+        }
+    }
+
+    /// The same toxic under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same toxic for a share of the connections.
+    #[must_use]
+    pub fn toxicity(mut self, share: f32) -> Self {
+        self.toxicity = share;
+        self
+    }
+
+    /// Appends the toxic as the API shows it.
+    pub(crate) fn write(&self, out: &mut String) {
+        out.push_str("{\"attributes\":");
+        self.kind.write(out);
+        out.push_str(",\"name\":");
+        json::string(out, &self.name);
+        out.push_str(",\"type\":");
+        json::string(out, self.kind.name());
+        out.push_str(",\"stream\":");
+        json::string(out, &self.spelling);
+        out.push_str(",\"toxicity\":");
+        self.toxicity.write(out);
+        out.push('}');
+    }
+}
+
+/// The table of kinds. Attribute names are the API's; every attribute is optional and starts from the given default.
+macro_rules! kinds {
+    ($(
+        $(#[$kind_doc:meta])*
+        $kind:ident $name:literal { $( $(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr ),* $(,)? }
+    )*) => {
+        $(
+            $(#[$kind_doc])*
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct $kind { $( $(#[$field_doc])* pub $field: $type, )* }
+
+            impl Default for $kind {
+                fn default() -> Self {
+                    Self { $( $field: $default, )* }
+                }
+            }
+
+            impl From<$kind> for Kind {
+                fn from(attributes: $kind) -> Self {
+                    Self::$kind(attributes)
+                }
+            }
+        )*
+
+        /// What a toxic does, with its attributes.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Kind { $( $(#[$kind_doc])* $kind($kind), )* }
+
+        impl Kind {
+            /// Every kind's name.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            /// The kind of that name with default attributes.
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $( $name => Some(Self::$kind($kind::default())), )*
+                    _ => None,
+                }
+            }
+
+            /// The name the API and playbooks use.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$kind(_) => $name, )* }
+            }
+
+            /// This kind with the attributes that `value` names replaced, or nothing changed.
+            pub(crate) fn merged(&self, value: Value) -> Result<Self, Malformed> {
+                let object = json::object(value, "attributes")?;
+                let mut merged = self.clone();
+                match &mut merged {
+                    $( Self::$kind(_attributes) => {
+                        $( if let Some(value) = json::field(&object, stringify!($field))? {
+                            _attributes.$field = value;
+                        } )*
+                    } )*
+                }
+                Ok(merged)
+            }
+
+            /// Appends all attributes as a JSON object.
+            pub(crate) fn write(&self, out: &mut String) {
+                let mut separator = '{';
+                match self {
+                    $( Self::$kind(_attributes) => { $(
+                        out.push(separator);
+                        separator = ',';
+                        json::string(out, stringify!($field));
+                        out.push(':');
+                        _attributes.$field.write(out);
+                    )* } )*
+                }
+                if separator == '{' {
+                    out.push(separator);
+                }
+                out.push('}');
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Delays each chunk; order is kept, throughput is not cut.
+    Latency "latency" {
+        /// Milliseconds.
+        latency: i64 = 0,
+        /// Milliseconds either way, uniform over [-jitter, jitter).
+        jitter: i64 = 0,
+    }
+    /// Limits each connection to a rate.
+    Bandwidth "bandwidth" {
+        /// Kilobytes (1000 bytes) a second; 0 or less lets nothing pass and loses nothing.
+        rate: i64 = 0,
+    }
+    /// Holds the end of the stream back.
+    SlowClose "slow_close" {
+        /// Milliseconds.
+        delay: i64 = 0,
+    }
+    /// Drops all data, and closes after a time without any. Taking it away closes the connections it hit.
+    Timeout "timeout" {
+        /// Milliseconds without data; 0 or less: silent for ever.
+        timeout: i64 = 0,
+    }
+    /// Resets the connection (RST to both sides) some time after the first data or the end of the stream.
+    ResetPeer "reset_peer" {
+        /// Milliseconds.
+        timeout: i64 = 0,
+    }
+    /// Cuts the stream into small pieces.
+    Slicer "slicer" {
+        /// Bytes a piece has on average; less than 1 counts as 1.
+        average_size: i64 = 0,
+        /// Bytes a piece may be larger or smaller; below 0 counts as 0.
+        size_variation: i64 = 0,
+        /// Microseconds after each piece.
+        delay: i64 = 0,
+    }
+    /// Passes so many bytes and closes.
+    LimitData "limit_data" {
+        /// Bytes; 0 or less closes on the first byte.
+        bytes: i64 = 0,
+    }
+    /// Does nothing.
+    Noop "noop" {}
+    /// Drops whole chunks out of the stream, which is not what loss of packets does to TCP: what arrives has gaps.
+    PacketLoss "packet_loss" {
+        /// Share of chunks dropped, 0 to 1.
+        loss_rate: f64 = 0.0,
+        /// Added to the share right after a dropped chunk.
+        correlation: f64 = 0.0,
+    }
+    /// Stops the bytes both ways while nothing closes, as when the path between the two goes silent. Loses nothing.
+    HalfOpen "half_open" {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_toxic_is_written_in_the_order_of_the_contract() {
+        let mut out = String::new();
+        let latency = Latency { latency: 100, jitter: 5 };
+        Toxic::new(latency, Stream::Upstream).toxicity(0.5).write(&mut out);
+        assert_eq!(
+            out,
+            r#"{"attributes":{"latency":100,"jitter":5},"name":"latency_upstream","type":"latency","stream":"upstream","toxicity":0.5}"#
+        );
+        out.clear();
+        Kind::from(Noop {}).write(&mut out);
+        assert_eq!(out, "{}");
+    }
+
+    #[test]
+    fn a_failed_merge_changes_nothing_and_a_good_one_keeps_what_it_does_not_name() {
+        let kind = Kind::from(Latency { latency: 1, jitter: 2 });
+        assert!(kind.merged(serde_json::json!({"latency": 9, "jitter": "x"})).is_err());
+        let merged = kind
+            .merged(serde_json::json!({"LATENCY": 9, "jitter": null, "other": 1}))
+            .expect("a good update");
+        assert_eq!(merged, Kind::from(Latency { latency: 9, jitter: 2 }));
+    }
+
+    #[test]
+    fn every_name_leads_to_its_kind() {
+        for name in Kind::NAMES {
+            assert_eq!(Kind::named(name).map(|kind| kind.name()), Some(*name));
+        }
+        assert_eq!(Kind::named("Latency"), None);
+    }
+}
