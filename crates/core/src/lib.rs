@@ -6,9 +6,11 @@
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
 //! - [`ledger`]: what must be undone, and how far each fault has come;
 //! - [`event`]: everything that can happen, as it stands on the timeline;
-//! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with.
+//! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with;
+//! - [`playbook`], [`steady_state`], [`drill`]: staged outages, and the engine that runs them; [`debrief`]: what it came to.
 
 pub mod checklist;
+pub mod debrief;
 pub mod drill;
 pub mod event;
 pub mod fault;

@@ -217,6 +217,15 @@ pub enum Body {
     /// The playbook did something that is neither hole nor defence, such as starting the nightly job.
     #[serde(rename = "drill.step")]
     DrillStep { what: String },
+    /// What would be right, for scoring: the reading that names the culprit, and the item that acts on it.
+    #[serde(rename = "drill.ground-truth")]
+    DrillGroundTruth {
+        checklist: Name,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<(String, String)>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        act: Option<String>,
+    },
     /// Why the drill stops before its end.
     #[serde(rename = "drill.abort")]
     DrillAbort { because: String },
@@ -383,4 +392,25 @@ pub enum Body {
         #[serde(default)]
         data: serde_json::Value,
     },
+}
+
+impl Body {
+    /// Whether only the facilitator of a drill should see it while the drill lasts: what was staged, and how.
+    #[must_use]
+    pub const fn is_facilitators(&self) -> bool {
+        matches!(
+            self,
+            Self::DrillStarted { .. }
+                | Self::DrillPhase { .. }
+                | Self::HoleOpened { .. }
+                | Self::HoleClosed { .. }
+                | Self::DrillStep { .. }
+                | Self::DrillGroundTruth { .. }
+                | Self::FaultApplying { .. }
+                | Self::FaultApplied { .. }
+                | Self::FaultProved { .. }
+                | Self::FaultNotProved { .. }
+                | Self::FaultUndone { .. }
+        )
+    }
 }
