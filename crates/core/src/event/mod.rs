@@ -4,6 +4,7 @@
 //! hashing and durability to the timeline crate. Events are facts: a correction is a new event (design law 7).
 
 mod body;
+mod describe;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 
 pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, ItemIdError, Phase, SliceKind, Verdict};
+pub use describe::{describe, fault_words};
 
 /// Who did something: a person's name, or [`Actor::tool`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
