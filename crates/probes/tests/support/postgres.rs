@@ -1,0 +1,142 @@
+//! A throwaway PostgreSQL server, never as root, gone with the test.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_postgres::{Client, Config, NoTls};
+
+/// A running server. Dropping it stops it; so does the end of the thread that started it, however that comes.
+pub(crate) struct Postgres {
+    port: u16,
+    server: Child,
+    /// Removed last.
+    _folder: tempfile::TempDir,
+}
+
+/// The newest PostgreSQL of this machine.
+pub(crate) fn programs() -> Option<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            Some((version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))))
+        })
+        .collect();
+    found.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).find(|folder| folder.join("initdb").is_file());
+    found.pop().map(|(_, folder)| folder).or(on_path)
+}
+
+/// A user for a server that refuses to run as root: nothing when this is not root.
+fn user() -> Option<(String, String)> {
+    (rustix::process::geteuid().is_root()).then(|| {
+        let users = std::fs::read_to_string("/etc/passwd").expect("a list of users");
+        ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| {
+                let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+                let mut ids = line.split(':').skip(2).map(str::to_owned);
+                Some((ids.next()?, ids.next()?))
+            })
+            .expect("a user postgres or nobody")
+    })
+}
+
+/// The command as that user, ended when the calling thread ends.
+fn command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if let Some((uid, gid)) = user() {
+        command.args(["--reuid", &uid, "--regid", &gid, "--clear-groups"]);
+    }
+    command.arg("--").arg(program).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("a program");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+impl Postgres {
+    pub(crate) async fn start(programs: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("deadstick-probe-").tempdir().expect("a folder");
+        if let Some((uid, gid)) = user() {
+            let (uid, gid) = (uid.parse().expect("a number"), gid.parse().expect("a number"));
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).expect("a folder of ours");
+            assert_eq!(std::fs::metadata(folder.path()).expect("a folder").uid(), uid);
+        }
+        let data = folder.path().join("data");
+        let settings = ["-A", "trust", "-U", "deadstick", "-E", "UTF8", "--no-locale", "--no-sync", "-D"];
+        run(command(&programs.join("initdb"), folder.path()).args(settings).arg(&data));
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a loopback port")
+            .port();
+        let server = command(&programs.join("postgres"), folder.path())
+            .arg("-D")
+            .arg(&data)
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-k"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        let server = Self { port, server, _folder: folder };
+        let begun = Instant::now();
+        while server.try_connect().await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come up");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server
+    }
+
+    pub(crate) fn url(&self, user: &str) -> String {
+        format!("postgres://{user}:hunter2@127.0.0.1:{}/postgres", self.port)
+    }
+
+    async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let config: Config = self.url("deadstick").parse()?;
+        let (client, connection) = config.connect(NoTls).await?;
+        // Ends when the client is dropped, or with the test's runtime.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A session of the test's own.
+    pub(crate) async fn session(&self) -> Client {
+        self.try_connect().await.expect("a session")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.server), signal).expect("a server of ours");
+    }
+
+    /// Ends it at once, with all its sessions.
+    pub(crate) fn stop(&mut self) {
+        // A stopped process takes no other signal than these two.
+        self.signal(Signal::CONT);
+        self.signal(Signal::QUIT);
+        self.server.wait().expect("a child of ours");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.server.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.stop();
+        }
+    }
+}
+
+/// Whether a test that needs a program must fail without it.
+pub(crate) fn required() -> bool {
+    std::env::var_os("CI").is_some_and(|ci| ci == OsStr::new("true"))
+}
