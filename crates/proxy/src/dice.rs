@@ -1,7 +1,7 @@
 //! Chance that can be repeated: every roll derives from the seed, the proxy, the connection's number, the stream and the toxic.
 //!
 //! No roll depends on when it happens or on what other connections do, so the same seed and the same calls give the
-//! same run. The generator is SplitMix64 (Steele, Lea and Flood, 2014), written out here because a seed printed today must
+//! same run. The generator is `SplitMix64` (Steele, Lea and Flood, 2014), written out here because a seed printed today must
 //! mean the same run with every later version of this crate.
 
 /// A stream of rolls.
@@ -30,11 +30,11 @@ impl Dice {
             let mut bytes = [0; 8];
             bytes[..block.len()].copy_from_slice(block);
             part.state ^= u64::from_le_bytes(bytes);
-            part.state = part.next();
+            part.state = part.bits();
         }
         // The length tells "a" + "" from "" + "a".
         part.state ^= name.len() as u64;
-        part.state = part.next();
+        part.state = part.bits();
         part
     }
 
@@ -44,7 +44,7 @@ impl Dice {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -54,7 +54,7 @@ impl Dice {
 
     /// Uniform in `[0, 1)`.
     pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Uniform in `[-spread, spread)`; 0 if `spread` is not positive.
@@ -63,13 +63,13 @@ impl Dice {
             return 0;
         }
         let width = u128::from(spread.unsigned_abs()) * 2;
-        let roll = i128::try_from((u128::from(self.next()) * width) >> 64).unwrap_or(0);
+        let roll = i128::try_from((u128::from(self.bits()) * width) >> 64).unwrap_or(0);
         i64::try_from(roll - i128::from(spread)).unwrap_or(0)
     }
 
     /// Uniform in `[0, bound)`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        let roll = (u128::from(self.next()) * bound as u128) >> 64;
+        let roll = (u128::from(self.bits()) * bound as u128) >> 64;
         usize::try_from(roll).unwrap_or(0)
     }
 }
@@ -80,10 +80,10 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_rolls_for_ever() {
-        // Published first outputs of SplitMix64 for seed 1234567.
+        // Published first outputs of `SplitMix64` for seed 1234567.
         let mut dice = Dice::new(1_234_567);
-        assert_eq!(dice.next(), 6_457_827_717_110_365_317);
-        assert_eq!(dice.next(), 3_203_168_211_198_807_973);
+        assert_eq!(dice.bits(), 6_457_827_717_110_365_317);
+        assert_eq!(dice.bits(), 3_203_168_211_198_807_973);
     }
 
     #[test]
@@ -91,15 +91,15 @@ mod tests {
         let dice = Dice::new(42);
         let mut seen: Vec<u64> = ["", "a", "b", "ab", "aaaaaaaa", "aaaaaaaaa"]
             .iter()
-            .map(|name| dice.part(name.as_bytes()).next())
+            .map(|name| dice.part(name.as_bytes()).bits())
             .collect();
-        seen.push(dice.number(1).next());
-        seen.push(dice.number(2).next());
+        seen.push(dice.number(1).bits());
+        seen.push(dice.number(2).bits());
         let total = seen.len();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), total);
-        assert_eq!(dice.part(b"a").next(), Dice::new(42).part(b"a").next());
+        assert_eq!(dice.part(b"a").bits(), Dice::new(42).part(b"a").bits());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// A body that is not what the call takes. The text says what was found and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// No JSON value at all.
     #[error("EOF")]
     Empty,
@@ -32,10 +32,10 @@ pub enum Malformed {
 }
 
 /// An object of a request, with Go's rules for finding a key.
-pub type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
 /// The first JSON value of `body`. Bytes that are not UTF-8 become replacement characters.
-pub fn first_value(body: &[u8]) -> Result<Value, Malformed> {
+pub(crate) fn first_value(body: &[u8]) -> Result<Value, Malformed> {
     let text = String::from_utf8_lossy(body);
     let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
     match values.next() {
@@ -47,7 +47,7 @@ pub fn first_value(body: &[u8]) -> Result<Value, Malformed> {
 }
 
 /// `value` as an object; `null` is an empty one.
-pub fn object(value: Value, field: &str) -> Result<Object, Malformed> {
+pub(crate) fn object(value: Value, field: &str) -> Result<Object, Malformed> {
     match value {
         Value::Object(object) => Ok(object),
         Value::Null => Ok(Object::new()),
@@ -56,7 +56,7 @@ pub fn object(value: Value, field: &str) -> Result<Object, Malformed> {
 }
 
 /// What stands under `key`, unless nothing or `null` does.
-pub fn get<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+pub(crate) fn get<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
     object
         .get(key)
         .or_else(|| object.iter().find(|(found, _)| found.eq_ignore_ascii_case(key)).map(|(_, value)| value))
@@ -64,7 +64,7 @@ pub fn get<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
 }
 
 /// A type that a field of a request or an attribute of a toxic can have.
-pub trait Scalar: Sized {
+pub(crate) trait Scalar: Sized {
     /// The value, or what is wrong with it.
     fn read(value: &Value, field: &str) -> Result<Self, Malformed>;
     /// Appends the value as JSON.
@@ -72,7 +72,7 @@ pub trait Scalar: Sized {
 }
 
 /// The field `key`, if it is there.
-pub fn field<T: Scalar>(object: &Object, key: &str) -> Result<Option<T>, Malformed> {
+pub(crate) fn field<T: Scalar>(object: &Object, key: &str) -> Result<Option<T>, Malformed> {
     get(object, key).map(|value| T::read(value, key)).transpose()
 }
 
@@ -102,7 +102,7 @@ impl Scalar for f64 {
     }
 
     fn write(&self, out: &mut String) {
-        float(out, *self, self.to_string(), format!("{self:e}"));
+        float(out, *self, &self.to_string(), &format!("{self:e}"));
     }
 }
 
@@ -115,7 +115,7 @@ impl Scalar for f32 {
     }
 
     fn write(&self, out: &mut String) {
-        float(out, f64::from(*self), self.to_string(), format!("{self:e}"));
+        float(out, f64::from(*self), &self.to_string(), &format!("{self:e}"));
     }
 }
 
@@ -130,7 +130,7 @@ impl Scalar for String {
 }
 
 /// Appends `text` as a JSON string that is safe inside HTML too.
-pub fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -149,19 +149,19 @@ pub fn string(out: &mut String, text: &str) {
 }
 
 /// Appends a finite number in its shortest form; very small and very large ones with an exponent, as in JavaScript.
-fn float(out: &mut String, value: f64, plain: String, exponent: String) {
+fn float(out: &mut String, value: f64, plain: &str, exponent: &str) {
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let (digits, power) = exponent.split_once('e').unwrap_or((&exponent, "0"));
+        let (digits, power) = exponent.split_once('e').unwrap_or((exponent, "0"));
         let sign = if power.starts_with('-') { "" } else { "+" };
         out.push_str(&format!("{digits}e{sign}{power}"));
     } else {
-        out.push_str(&plain);
+        out.push_str(plain);
     }
 }
 
 /// The error for a `value` that should have been a `wanted`.
-pub fn mismatch(value: &Value, field: &str, wanted: &'static str) -> Malformed {
+pub(crate) fn mismatch(value: &Value, field: &str, wanted: &'static str) -> Malformed {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
@@ -177,7 +177,7 @@ pub fn mismatch(value: &Value, field: &str, wanted: &'static str) -> Malformed {
 mod tests {
     use super::*;
 
-    fn written<T: Scalar>(value: T) -> String {
+    fn written(value: &impl Scalar) -> String {
         let mut out = String::new();
         value.write(&mut out);
         out
@@ -209,11 +209,11 @@ mod tests {
 
     #[test]
     fn numbers_and_text_are_written_as_clients_have_always_read_them() {
-        assert_eq!(written(1.0_f32), "1");
-        assert_eq!(written(0.1_f32), "0.1");
-        assert_eq!(written(-1.0_f32), "-1");
-        assert_eq!(written(0.000_000_1_f64), "1e-7");
-        assert_eq!(written(1e21_f64), "1e+21");
-        assert_eq!(written("<a&b>\u{1}\"".to_owned()), r#""\u003ca\u0026b\u003e\u0001\"""#);
+        assert_eq!(written(&1.0_f32), "1");
+        assert_eq!(written(&0.1_f32), "0.1");
+        assert_eq!(written(&-1.0_f32), "-1");
+        assert_eq!(written(&0.000_000_1_f64), "1e-7");
+        assert_eq!(written(&1e21_f64), "1e+21");
+        assert_eq!(written(&"<a&b>\u{1}\"".to_owned()), r#""\u003ca\u0026b\u003e\u0001\"""#);
     }
 }

@@ -17,16 +17,20 @@
 //! Read in this order: [`toxic`] is what can be done, [`stage`] how it is done (pure, on virtual time), `chain` and `link` how it
 //! is done to a connection, [`proxy`] the whole with its listener.
 
-mod chain;
-mod clock;
+mod api;
+pub mod chain;
+pub mod clock;
 mod connect;
 mod connection;
 mod control;
-mod dice;
+pub mod dice;
 mod json;
 mod link;
 mod listen;
+mod plan;
 pub mod proxy;
+pub mod registry;
+pub mod settings;
 mod splice;
 pub mod stage;
 pub mod toxic;
@@ -35,6 +39,8 @@ pub use connect::{Connect, Connecting, Dialer};
 pub use control::{Counter, ToxicError, Traffic};
 pub use listen::ListenError;
 pub use proxy::{Builder, Change, Proxy, Route, Series};
+pub use registry::{Plan, Registry, RegistryError};
+pub use settings::{ServeError, Server, Settings, serve};
 pub use toxic::{
     Bandwidth, HalfOpen, Kind, Latency, LimitData, Noop, PacketLoss, ResetPeer, Slicer, SlowClose, Stream,
     Timeout, Toxic,

@@ -293,6 +293,14 @@ impl Proxy {
         Ok(())
     }
 
+    /// Whether the proxy would have to move to stand and lead there. Port 0 is always elsewhere.
+    pub(crate) async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ListenError> {
+        let route = self.route();
+        let address = listen::resolve(listen, "tcp").await?;
+        let moves = listen != route.listen && address.to_string() != route.listen;
+        Ok(moves || address.port() == 0 || upstream != route.upstream)
+    }
+
     /// Takes the old address back after a move to another one failed. Connections were not touched.
     fn restore(&self, address: Option<SocketAddr>, upstream: String) {
         let Some(address) = address else { return };

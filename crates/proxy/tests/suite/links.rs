@@ -1,13 +1,11 @@
 //! What happens to bytes and endings of real connections, with and without toxics.
 
-mod common;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{black_hole, connect, counted, echo, eventually, exchange, read_to_end, request, server};
+use crate::common::{black_hole, connect, counted, echo, eventually, exchange, read_to_end, request, server};
 use deadstick_proxy::{
     Bandwidth, HalfOpen, Kind, Latency, LimitData, Noop, Proxy, ResetPeer, Slicer, Stream, Timeout, Toxic,
     ToxicError,
@@ -185,7 +183,7 @@ async fn reset_peer_resets_both_sides_even_of_a_connection_older_than_the_toxic(
         let (ending, seen) = client(move || {
             old.write_all(b"y").expect("open");
             let ending = read_to_end(&mut old);
-            (ending, endings.recv_timeout(common::PATIENCE).expect("the server"))
+            (ending, endings.recv_timeout(crate::common::PATIENCE).expect("the server"))
         })
         .await;
         assert!(ending == Err(ErrorKind::ConnectionReset), "the client saw {ending:?}");
@@ -299,7 +297,7 @@ async fn half_open_stops_everything_and_loses_nothing() {
         stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket");
         let error = stream.read(&mut [0; 1]).expect_err("silence");
         assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
-        stream.set_read_timeout(Some(common::PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(crate::common::PATIENCE)).expect("a socket");
         stream
     })
     .await;

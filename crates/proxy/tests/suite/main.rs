@@ -1,0 +1,6 @@
+//! The proxy from outside: real sockets on loopback, the API over HTTP, and clients that others wrote.
+
+mod api;
+mod common;
+mod defects;
+mod links;
