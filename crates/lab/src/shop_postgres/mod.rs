@@ -1,0 +1,1 @@
+//! The shop on PostgreSQL. Its processes come with the next commit.
