@@ -3,16 +3,32 @@
 //! Owns the model, its reading from YAML with every problem placed, and the lint rules. Leaves running it to
 //! [`crate::incident`], asking probes to the probes crate, and finding files to the caller.
 //!
-//! Read [`Checklist`], then [`Item`] and [`Kind`]; [`Checklist::read`] makes them and `lint` judges them.
+//! Read [`Checklist`], then [`Item`] and [`Kind`]; [`Checklist::read`] makes them and [`lint()`] judges them.
+
+mod compile;
+mod file;
+mod lint;
+mod refer;
+mod sensing;
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::event::AlertLevel;
 use crate::probe::Probe;
-use crate::source::{Located, Place};
+use crate::source::{Diagnostic, Located, Place, Source};
 use crate::units::{HumanDuration, Name};
+
+pub use lint::{RULES, Rule, lint};
+pub(crate) use refer::READING;
+pub use refer::World;
+
+/// The JSON Schema of a checklist file, for editors.
+#[must_use]
+pub fn schema() -> Schema {
+    schemars::schema_for!(file::ChecklistFile)
+}
 
 /// A checklist, compiled: its items stand in reading order, branches right behind the decision they belong to.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +64,21 @@ pub struct Checklist {
 }
 
 impl Checklist {
+    /// Reads a checklist.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; only the first problem when it is not even YAML of the right shape.
+    pub fn read(source: &Source, world: &World) -> Result<Self, Vec<Diagnostic>> {
+        let file = crate::yaml::read(source).map_err(|problem| vec![*problem])?;
+        let (checklist, mut problems) = compile::compile(file);
+        problems.extend(refer::beyond(&checklist, world));
+        if problems.is_empty() {
+            return Ok(checklist);
+        }
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        Err(problems.into_iter().map(|problem| problem.in_source(source)).collect())
+    }
+
     /// An item by its id, with its position.
     #[must_use]
     pub fn item(&self, id: &str) -> Option<(usize, &Item)> {

@@ -23,7 +23,7 @@ pub enum Marker {
     Overridden,
     /// Left for later.
     Deferred,
-    /// Its probe says satisfied.
+    /// Its probe completed it: satisfied, or the answer of a decision.
     Sensed,
     /// Its probe said satisfied and says so no longer.
     Regressed,
@@ -61,7 +61,7 @@ impl Marker {
             Self::Inactive => "inactive",
             Self::Overridden => "overridden",
             Self::Deferred => "deferred",
-            Self::Sensed => "sensed true",
+            Self::Sensed => "sensed",
             Self::Regressed => "regressed",
             Self::Unknown => "unknown",
             Self::Done => "done",
