@@ -6,7 +6,7 @@
 //! to the caller.
 //!
 //! One rule decides every answer (design law 6). *Silence* is unknown: a timeout, no route, a name that does not
-//! resolve, a lock that is still held, a question that cannot be judged. *A no* is unsatisfied: a refused or reset
+//! resolve, a lock that is still held, a certificate that cannot be checked, a question that cannot be judged. *A no* is unsatisfied: a refused or reset
 //! connection, a wrong status, a server that says that it cannot serve.
 
 mod failure;

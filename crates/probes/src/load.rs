@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use deadstick_core::probe::HttpProbe;
+use deadstick_core::steady_state;
 use reqwest::Client;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -70,6 +71,16 @@ pub enum Sample {
     },
 }
 
+impl From<&Sample> for steady_state::Sample {
+    /// What the steady state judges by; its stream begins at the load's epoch.
+    fn from(sample: &Sample) -> Self {
+        match *sample {
+            Sample::Sent { seq, at } => Self::Sent { seq, at },
+            Sample::Answered { seq, ok, latency, .. } => Self::Answered { seq, ok, latency },
+        }
+    }
+}
+
 /// A load that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -105,6 +116,17 @@ impl Load {
         epoch: Instant,
         sink: UnboundedSender<Sample>,
     ) -> Result<LoadHandle, LoadError> {
+        self.start_from(Instant::now(), prober, epoch, sink)
+    }
+
+    /// The same with a first span that began then.
+    fn start_from(
+        self,
+        begins: Instant,
+        prober: &Prober,
+        epoch: Instant,
+        sink: UnboundedSender<Sample>,
+    ) -> Result<LoadHandle, LoadError> {
         if self.every < SHORTEST {
             return Err(LoadError::Period(self.every));
         }
@@ -119,7 +141,7 @@ impl Load {
             schedule: Schedule { every: self.every, seed: self.seed },
             probe: self.probe,
             epoch,
-            begins: Instant::now(),
+            begins,
             sink,
             in_flight,
             slots: Arc::new(Semaphore::new(in_flight as usize)),
@@ -212,5 +234,44 @@ impl LoadHandle {
 impl Drop for LoadHandle {
     fn drop(&mut self) {
         self.halt(Halt::Everything);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deadstick_core::probe::HttpMethod;
+    use deadstick_core::units::HumanDuration;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_slept_through_is_missed_and_not_failed() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+        let probe = HttpProbe {
+            url: format!("http://{nobody}/"),
+            method: HttpMethod::Get,
+            body: None,
+            timeout: HumanDuration::secs(600),
+            expect: None,
+        };
+        let every = Duration::from_secs(60);
+        let prober = Prober::new().expect("a client");
+        let (sink, mut samples) = unbounded_channel();
+        // As if this process had been stopped for an hour right after the start.
+        let now = Instant::now();
+        let begins = now.checked_sub(Duration::from_secs(3600)).expect("a clock that reaches back");
+        let load = Load { probe, every, seed: 3 };
+        let handle = load.start_from(begins, &prober, begins, sink).expect("a load");
+        // The last ten minutes are made up for, one request in each.
+        for _ in 0..18 {
+            samples.recv().await.expect("nine sent and answered at least");
+        }
+        let summary = handle.stop().await;
+        assert!((49..=51).contains(&summary.missed), "{summary:?}");
+        assert!((9..=11).contains(&summary.sent), "{summary:?}");
+        assert_eq!(summary.ok, 0, "nothing listens");
+        let latency = summary.latency.expect("answers");
+        assert!(latency.max >= Duration::from_secs(500), "counted from when it was due: {latency:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! HTTP probes against a server that answers, refuses, hangs, resets and lies.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use deadstick_core::probe::Answer::{Satisfied, Unknown, Unsatisfied};
@@ -112,16 +114,64 @@ async fn nobody_there_is_a_no_and_no_name_is_silence() {
     for url in ["http://no-such-host.invalid/?key=hunter2", "http://", "hunter2", "ftp://127.0.0.1/hunter2"] {
         let seen = ask(get(url.to_owned(), 20_000)).await;
         assert_eq!(seen.answer, Unknown, "{url}: {seen:?}");
+        let why =
+            if url.contains(".invalid") { "the name does not resolve" } else { "the request cannot be made" };
+        assert!(seen.detail.starts_with(why), "{url}: {seen:?}");
         assert!(!seen.detail.contains("hunter2"), "{seen:?}");
     }
 }
 
 #[tokio::test]
-async fn a_stranger_behind_tls_is_not_judged() {
-    let server = Server::start(Mode::Garbage).await;
-    let url = format!("https://{}/", server.address);
-    // The server waits for a request head that never comes, so nobody answers the handshake.
+async fn what_answers_tls_in_plain_cannot_be_judged() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let url = format!("https://{}/", listener.local_addr().expect("a bound socket"));
+    let server = std::thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        // The first byte of the handshake is enough to be rude.
+        stream.read_exact(&mut [0])?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+        // Until the client hangs up, so that no reset overtakes the answer.
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    });
+    let seen = ask(get(url, 5000)).await;
+    assert_eq!(seen.answer, Unknown, "{seen:?}");
+    assert!(seen.detail.starts_with("no answer that can be judged"), "{seen:?}");
+    // How the client hung up is its own business.
+    drop(server.join().expect("no panic"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_out_of_time_hangs_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let url = format!("http://{}/", listener.local_addr().expect("a bound socket"));
+    let server = std::thread::spawn(move || -> std::io::Result<usize> {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.read_to_end(&mut Vec::new())
+    });
     assert_eq!(ask(get(url, 300)).await.answer, Unknown);
+    // The runtime must be free to run while this thread waits.
+    let request = tokio::task::spawn_blocking(|| server.join()).await.expect("no panic").expect("no panic");
+    assert!(request.expect("the end of the connection") > 0, "the request was seen, and then the end");
+}
+
+/// What the test below runs in a process of its own, because the environment is read once.
+const NO_ROOTS: &str = "DEADSTICK_TEST_NO_ROOTS";
+
+#[tokio::test]
+async fn without_system_certificates_plain_http_still_works() {
+    if std::env::var_os(NO_ROOTS).is_none() {
+        let mut again = Command::new(std::env::current_exe().expect("this test"));
+        again.args(["--exact", "without_system_certificates_plain_http_still_works"]);
+        again.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").env(NO_ROOTS, "1");
+        let output = again.output().expect("this test again");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let server = Server::start(Mode::Answer("200 OK", "fine")).await;
+    assert_eq!(ask(get(server.url(), 5000)).await.answer, Satisfied);
+    assert_eq!(ask(get(format!("https://{}/", server.address), 300)).await.answer, Unknown);
 }
 
 #[tokio::test]

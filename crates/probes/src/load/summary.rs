@@ -155,7 +155,8 @@ mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+        // Whole microseconds, so that 0.978 is not written as 0.9779999999999999.
+        serializer.serialize_f64(duration.as_micros() as f64 / 1e3)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -197,7 +198,7 @@ mod tests {
         let mut tally = Tally::default();
         for seq in 0..102 {
             tally.sent(seq, ms(seq));
-            tally.began(Duration::from_micros(50));
+            tally.began(Duration::from_micros(978));
         }
         for seq in 0..100 {
             tally.answered(seq, seq % 10 != 0, ms(seq + 1));
@@ -212,7 +213,10 @@ mod tests {
             assert!(off * 1000 <= ms(meant), "three digits: {seen:?} for {meant} ms");
         }
         let json = serde_json::to_string(&summary).expect("numbers");
-        assert!(json.contains(r#""oldest-pending-ms":50.0"#) && json.contains(r#""p50-ms":50."#), "{json}");
+        assert!(
+            json.contains(r#""oldest-pending-ms":50.0"#) && json.contains(r#""p50-ms":0.978,"#),
+            "{json}"
+        );
         let back: Summary = serde_json::from_str(&json).expect("what was written");
         assert_eq!(back, summary);
     }
