@@ -1,0 +1,122 @@
+//! The processes that the tests of this crate start: guardian, holder, a host with a network of its own, and an owner that
+//! stops at a chosen step of a fault's life.
+//!
+//! `faults-process guardian --ledger FILE | hold | host | owner LEDGER FAULT TARGET STEP`
+
+#[path = "../tests/common/store.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod store;
+
+use std::io::{BufRead, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use deadstick_core::units::HumanDuration;
+use deadstick_faults::{FaultStep, Injector, LedgerStore, Settings, guardian, holder};
+use store::FileStore;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["guardian", "--ledger", ledger] => ExitCode::from(guardian::run(
+            &(Arc::new(FileStore(PathBuf::from(ledger))) as Arc<dyn LedgerStore>),
+        )),
+        ["hold"] => ExitCode::from(holder::main()),
+        ["host"] => host(),
+        ["owner", ledger, fault, target, step] => owner(ledger, fault, target, step),
+        other => panic!("unknown: {other:?}"),
+    }
+}
+
+/// Says a word to the test.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).expect("the test listens");
+}
+
+/// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`. Ends with its input.
+fn host() -> ExitCode {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network of its own");
+    say("ready");
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["run", program, arguments @ ..] => {
+                let status = std::process::Command::new(program).args(arguments).status().expect("it starts");
+                say(if status.success() { "ok" } else { "failed" });
+            }
+            ["serve", address] => {
+                let listener = TcpListener::bind(address).expect("the address is free");
+                std::thread::spawn(move || {
+                    for mut stream in listener.incoming().flatten() {
+                        std::thread::spawn(move || {
+                            let mut bytes = [0; 4096];
+                            while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                                if stream.write_all(&bytes[..count]).is_err() {
+                                    return;
+                                }
+                            }
+                        });
+                    }
+                });
+                say("ok");
+            }
+            _ => say("unknown"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Injects one fault and takes it out again; at the step named it says so and waits for a line. Gives up, as every owner
+/// must, when its guardian is lost.
+fn owner(ledger: &str, fault: &str, target: &str, step: &str) -> ExitCode {
+    let stop = step.to_owned();
+    let hook = move |at: FaultStep, _: &String| {
+        if format!("{at:?}") == stop {
+            say(&format!("at {at:?}"));
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).expect("the test answers");
+        }
+    };
+    let settings = Settings {
+        program: std::env::current_exe().expect("own path"),
+        ledger: PathBuf::from(ledger),
+        store: Arc::new(FileStore(PathBuf::from(ledger))),
+        observer: Arc::new(|_| {}),
+        relay: None,
+        steps: Some(Arc::new(hook)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let injector = Injector::arm(settings).await.expect("armed");
+        say(&format!("guardian {}", injector.guardian().expect("it runs").pid));
+        let fault = serde_json::from_str(fault).expect("a fault");
+        let target = serde_json::from_str(target).expect("a target");
+        let life = async {
+            match injector.inject(fault, target, HumanDuration::secs(60)).await {
+                Ok(injected) => {
+                    say(&format!("landed {}", injected.proof.landed));
+                    injector.undo(&injected.id, "the test is over").await.err()
+                }
+                Err(error) => {
+                    say(&format!("error {error}"));
+                    None
+                }
+            }
+        };
+        let residue = tokio::select! {
+            residue = life => residue.into_iter().collect(),
+            () = injector.guardian_lost() => injector.undo_all("the guardian is lost").await,
+        };
+        let left = injector.close().await;
+        say(&format!("residue {}", residue.len() + left.len()));
+    });
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,187 @@
+//! The guardian: a process of its own that undoes what its owner cannot any more.
+//!
+//! Owns the body of the hidden command `deadstick guardian`. The owner tells it every intent before the effect, and takes
+//! each back after the undo. When the owner's end of the pipe closes, everything still armed is undone at once; when a
+//! lease is over and the owner did nothing, that fault is. It leaves the ledger file to the store it is given.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use deadstick_core::ledger::{Entry, FaultId, Intent};
+use nix::sys::signal::{SigSet, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::{Kernel, Linux};
+use crate::process::boottime_ms;
+use crate::sequence::{self, Item};
+use crate::store::{LedgerError, LedgerStore};
+use crate::undo::{Secrets, UndoFailure, undo_on};
+
+/// What the owner gets beyond the lease before the guardian steps in.
+const GRACE_MS: u64 = 2_000;
+/// How long until an undo that failed is tried again.
+const AGAIN_MS: u64 = 10_000;
+
+/// What the owner says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ToGuardian {
+    /// Something may be applied from now on.
+    Arm {
+        /// Its name.
+        id: FaultId,
+        /// How it is undone.
+        intent: Box<Intent>,
+        /// What the ledger must not hold.
+        password: Option<String>,
+    },
+    /// It is undone.
+    Disarm {
+        /// Its name.
+        id: FaultId,
+    },
+}
+
+/// What the guardian says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FromGuardian {
+    /// It listens, and no signal of a terminal ends it any more.
+    Ready,
+    /// It will undo this one.
+    Armed {
+        /// Its name.
+        id: FaultId,
+    },
+}
+
+/// One thing to undo.
+#[derive(Clone)]
+struct Armed {
+    id: FaultId,
+    intent: Intent,
+    secrets: Secrets,
+    act_at_ms: u64,
+}
+
+/// The body of `deadstick guardian --ledger FILE`: orders come on standard input. Not to be called inside a runtime, nor
+/// after other threads were started. Returns 0, or 5 when something could not be undone.
+#[must_use]
+pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
+    if leave_the_terminal().is_err() {
+        return 1;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 1 };
+    let kernel: Arc<dyn Kernel> = Arc::new(Linux);
+    let inbox = listen();
+    if answer(&FromGuardian::Ready).is_err() {
+        return 1;
+    }
+    let mut armed: Vec<Armed> = Vec::new();
+    loop {
+        let next = armed.iter().map(|one| one.act_at_ms).min();
+        // Never asleep for long: what was suspended with the machine wakes late by its own clock.
+        let wait = next.map_or(1_000, |at| at.saturating_sub(boottime_ms()).min(1_000));
+        match inbox.recv_timeout(Duration::from_millis(wait)) {
+            Ok(ToGuardian::Arm { id, intent, password }) => {
+                let act_at_ms = intent.lease.ends_boottime_ms.saturating_add(GRACE_MS);
+                armed.push(Armed {
+                    id: id.clone(),
+                    intent: *intent,
+                    secrets: Secrets { password },
+                    act_at_ms,
+                });
+                // An owner that cannot be answered has died: its pipe says so next.
+                drop(answer(&FromGuardian::Armed { id }));
+            }
+            Ok(ToGuardian::Disarm { id }) => armed.retain(|one| one.id != id),
+            Err(RecvTimeoutError::Disconnected) => {
+                let all = std::mem::take(&mut armed);
+                return if runtime.block_on(take_out(&kernel, store, all, "the owner is gone")).is_empty() {
+                    0
+                } else {
+                    5
+                };
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let (over, rest): (Vec<_>, Vec<_>) =
+                    armed.drain(..).partition(|one| one.act_at_ms <= boottime_ms());
+                armed = rest;
+                let stuck = runtime.block_on(take_out(
+                    &kernel,
+                    store,
+                    over,
+                    "its lease is over and its owner did nothing",
+                ));
+                armed.extend(
+                    stuck.into_iter().map(|one| Armed { act_at_ms: boottime_ms() + AGAIN_MS, ..one }),
+                );
+            }
+        }
+    }
+}
+
+/// Out of reach of Ctrl-C, a closed terminal and a polite request to end: only SIGKILL ends it early.
+fn leave_the_terminal() -> nix::Result<()> {
+    match nix::unistd::setsid() {
+        // The leader of a group cannot leave it; started by the owner it never is one.
+        Ok(_) | Err(nix::Error::EPERM) => {}
+        Err(other) => return Err(other),
+    }
+    // Threads made from here on inherit it.
+    let blocked: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP]
+        .into_iter()
+        .collect();
+    blocked.thread_block()
+}
+
+fn listen() -> mpsc::Receiver<ToGuardian> {
+    let (lines, inbox) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            // A line cut short is the last one: the owner died while it wrote, before any effect.
+            let Ok(order) = serde_json::from_str(&line) else { return };
+            if lines.send(order).is_err() {
+                return;
+            }
+        }
+    });
+    inbox
+}
+
+fn answer(what: &FromGuardian) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, what)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Undoes them and records it; gives back what could not be undone.
+async fn take_out(
+    kernel: &Arc<dyn Kernel>,
+    store: &Arc<dyn LedgerStore>,
+    all: Vec<Armed>,
+    because: &str,
+) -> Vec<Armed> {
+    let items = all.into_iter().map(|one| Item {
+        chain: one.intent.target.clone(),
+        is_fault: one.intent.fault.is_some(),
+        value: one,
+    });
+    let results = sequence::run(items.collect(), |one: Armed| async move {
+        // The undo goes on whatever becomes of the record: an effect left in place is worse than a gap in the ledger.
+        let begun = store.record(&one.id, &Entry::Undoing { because: because.to_owned() });
+        if matches!(begun, Err(LedgerError::AlreadyUndone)) {
+            return None;
+        }
+        let last = match undo_on(kernel, &one.intent, &one.secrets).await {
+            Ok(_) => Entry::Undone,
+            Err(UndoFailure { why, manual }) => Entry::Residue { why, manual },
+        };
+        let recorded = store.record(&one.id, &last);
+        (matches!(last, Entry::Residue { .. }) || recorded.is_err()).then_some(one)
+    });
+    results.await.into_iter().flatten().collect()
+}

@@ -1,0 +1,110 @@
+//! The holder: a child process that holds a database session, and lets go when its owner does.
+//!
+//! Owns the body of the hidden command `deadstick hold` and the words the two exchange, one JSON object a line. It ends,
+//! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
+//! signal is deliberately not used: it fires when the *thread* that started the process ends, and runtimes end threads.
+
+pub(crate) mod link;
+mod postgres;
+mod sqlite;
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deadstick_core::fault::LockMode;
+use deadstick_core::identity::BackendIdentity;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::process;
+
+/// What is to be held.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) what: What,
+    /// The session's name on the server.
+    pub(crate) application: String,
+    /// When it ends by itself (`CLOCK_BOOTTIME`).
+    pub(crate) ends_boottime_ms: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    Postgres { dsn: String, table: Option<String>, lock: Option<LockMode> },
+    Sqlite { path: PathBuf, mode: LockMode },
+}
+
+/// What the holder says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Said {
+    /// Everything is prepared, nothing is held yet.
+    Ready { backend: Option<BackendIdentity> },
+    /// It is held.
+    Held,
+    /// It cannot be done.
+    Failed { why: String },
+}
+
+/// The body of `deadstick hold`: takes its order from standard input. Not to be called inside a runtime.
+#[must_use]
+pub fn main() -> u8 {
+    let (lines, mut inbox) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 1 };
+    let code = runtime.block_on(async {
+        let Some(Ok(order)) = inbox.recv().await.map(|line| serde_json::from_str::<Order>(&line)) else {
+            return 2;
+        };
+        let over = Duration::from_millis(order.ends_boottime_ms.saturating_sub(process::boottime_ms()));
+        tokio::select! {
+            held = hold(&order, &mut inbox) => match held {
+                Ok(()) => 0,
+                Err(why) => u8::from(say(&Said::Failed { why }).is_err()) + 1,
+            },
+            () = tokio::time::sleep(over) => 0,
+        }
+    });
+    // A thread may still wait for a lock: the end of the process is what ends it.
+    runtime.shutdown_background();
+    code
+}
+
+async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Result<(), String> {
+    match &order.what {
+        What::Postgres { dsn, table, lock } => {
+            postgres::hold(order, dsn, table.as_deref(), *lock, inbox).await
+        }
+        What::Sqlite { path, mode } => sqlite::hold(order, path, *mode, inbox).await,
+    }
+}
+
+fn say(said: &Said) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, said)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Says that all is prepared, and waits for the word to go. Whether it came.
+async fn go(
+    backend: Option<BackendIdentity>,
+    inbox: &mut mpsc::UnboundedReceiver<String>,
+) -> Result<bool, String> {
+    say(&Said::Ready { backend }).map_err(|error| error.to_string())?;
+    Ok(inbox.recv().await.is_some())
+}
+
+/// How long acquiring may take: the lease, but no longer than this.
+fn patience(order: &Order) -> Duration {
+    Duration::from_millis(order.ends_boottime_ms.saturating_sub(process::boottime_ms()))
+        .min(Duration::from_secs(10))
+}
