@@ -11,6 +11,8 @@
 
 mod entry;
 mod error;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::fs::{self, File};

@@ -22,7 +22,7 @@ mod decode;
 mod encode;
 
 pub(crate) use decode::{Head, Header, Line, Parts, Tail};
-pub(crate) use encode::{Encoder, Stamp};
+pub(crate) use encode::{Encoder, Stamp, kind, subject};
 
 /// What our types begin with.
 pub(crate) const TYPE_PREFIX: &str = "deadstick.";

@@ -11,6 +11,8 @@ mod own;
 mod read;
 mod redact;
 pub(crate) mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
