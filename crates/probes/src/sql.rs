@@ -43,7 +43,7 @@ fn counts_rows(probe: &SqlProbe) -> bool {
 /// does. Never zero, which means for ever to PostgreSQL, nor more milliseconds than both databases can count.
 fn time_to_work(timeout: Duration, used: Duration) -> Duration {
     let left = timeout.saturating_sub(used);
-    let margin = (left / 5).min(Duration::from_millis(100));
+    let margin = (left / 5).min(Duration::from_millis(250));
     (left - margin).clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX.unsigned_abs().into()))
 }
 
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_database_gives_up_before_the_probe_does() {
         let ms = Duration::from_millis;
-        assert_eq!(time_to_work(ms(2000), ms(0)), ms(1900));
+        assert_eq!(time_to_work(ms(2000), ms(0)), ms(1750));
         assert_eq!(time_to_work(ms(100), ms(50)), ms(40));
         assert_eq!(time_to_work(ms(100), ms(200)), ms(1), "zero would mean for ever");
         assert_eq!(time_to_work(Duration::MAX, ms(0)), ms(2_147_483_647));

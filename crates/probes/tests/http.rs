@@ -11,6 +11,7 @@ use deadstick_core::units::HumanDuration;
 use deadstick_probes::{Context, Prober};
 
 #[path = "support/server.rs"]
+#[expect(dead_code, reason = "no server leaves here")]
 mod server;
 use server::{Mode, Server};
 
@@ -23,8 +24,8 @@ async fn ask(probe: HttpProbe) -> Observation {
     let prober = Prober::new().expect("a client");
     let timeout = probe.timeout.0;
     let seen = prober.ask(&Probe::Http(probe), &Context::default()).await;
-    // A second of grace is for a crowded machine, not for the probe.
-    assert!(seen.took < timeout + Duration::from_secs(1), "{seen:?}");
+    // The grace is for a crowded machine, not for the probe.
+    assert!(seen.took < timeout + Duration::from_secs(5), "{seen:?}");
     seen
 }
 
@@ -44,7 +45,9 @@ async fn every_behaviour_has_its_answer() {
         (Mode::BrokenBody, Unsatisfied, Some("200"), "the body broke off"),
     ] {
         server.turn(mode.clone());
-        let seen = ask(get(server.url(), 400)).await;
+        // Only silence needs the time to run out.
+        let timeout_ms = if answer == Unknown { 400 } else { 20_000 };
+        let seen = ask(get(server.url(), timeout_ms)).await;
         assert_eq!((seen.answer, seen.value.as_deref()), (answer, value), "{mode:?}: {seen:?}");
         assert!(seen.detail.contains(detail), "{mode:?}: {seen:?}");
     }

@@ -28,7 +28,7 @@ impl Asker {
             Probe::Sql(SqlProbe { connect: self.url.clone(), query: query.to_owned(), expect, timeout });
         let seen = self.prober.ask(&probe, &Context::default()).await;
         assert!(!seen.detail.contains("hunter2"), "the password is out: {seen:?}");
-        assert!(seen.took < timeout.0 + Duration::from_secs(1), "{query}: {seen:?}");
+        assert!(seen.took < timeout.0 + Duration::from_secs(5), "{query}: {seen:?}");
         seen
     }
 }
@@ -155,10 +155,10 @@ async fn none_left(session: &Client) {
 
 async fn locks(asker: &Asker, session: &Client) {
     session.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.expect("the lock");
-    let seen = asker.ask("SELECT count(*) FROM orders", None, 1000).await;
+    let seen = asker.ask("SELECT count(*) FROM orders", None, 2000).await;
     assert_eq!(seen.answer, Unknown, "{seen:?}");
     assert!(
-        seen.detail.contains("no answer within 1s (canceling statement due to statement timeout)"),
+        seen.detail.contains("no answer within 2s (canceling statement due to statement timeout)"),
         "{seen:?}"
     );
     assert_eq!(asker.ask("SELECT 1", None, 10_000).await.answer, Satisfied, "what waits for no lock");

@@ -97,7 +97,7 @@ async fn nothing_can_be_written() {
 async fn a_lock_is_waited_for_and_then_unknown() {
     let (shop, file) = Shop::open("DELETE");
     file.execute_batch("BEGIN EXCLUSIVE").expect("the lock");
-    let seen = ask(&shop.path(), "SELECT count(*) FROM orders", None, 600).await;
+    let seen = ask(&shop.path(), "SELECT count(*) FROM orders", None, 2000).await;
     assert_eq!(seen.answer, Unknown, "{seen:?}");
     assert_eq!(seen.detail, "another holds the database locked", "{seen:?}");
     // Given back in time, it is as if it had not been.

@@ -52,7 +52,7 @@ fn user() -> Option<(String, String)> {
 /// The command as that user, ended when the calling thread ends.
 fn command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]);
+    command.args(["--pdeathsig", "QUIT"]);
     if let Some((uid, gid)) = user() {
         command.args(["--reuid", &uid, "--regid", &gid, "--clear-groups"]);
     }
@@ -66,6 +66,22 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a loopback port").port()
+}
+
+fn url(port: u16, user: &str) -> String {
+    format!("postgres://{user}:hunter2@127.0.0.1:{port}/postgres")
+}
+
+async fn connect(port: u16, user: &str) -> Result<Client, tokio_postgres::Error> {
+    let config: Config = url(port, user).parse()?;
+    let (client, connection) = config.connect(NoTls).await?;
+    // Ends when the client is dropped, or with the test's runtime.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 impl Postgres {
     pub(crate) async fn start(programs: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("deadstick-probe-").tempdir().expect("a folder");
@@ -77,42 +93,36 @@ impl Postgres {
         let data = folder.path().join("data");
         let settings = ["-A", "trust", "-U", "deadstick", "-E", "UTF8", "--no-locale", "--no-sync", "-D"];
         run(command(&programs.join("initdb"), folder.path()).args(settings).arg(&data));
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a loopback port")
-            .port();
-        let server = command(&programs.join("postgres"), folder.path())
-            .arg("-D")
-            .arg(&data)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-k"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a server");
-        let server = Self { port, server, _folder: folder };
         let begun = Instant::now();
-        while server.try_connect().await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come up");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        'again: loop {
+            let port = free_port();
+            let mut server = command(&programs.join("postgres"), folder.path())
+                .arg("-D")
+                .arg(&data)
+                .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-k"])
+                .arg(folder.path())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("a server");
+            while connect(port, "deadstick").await.is_err() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come up");
+                if server.try_wait().expect("a child of ours").is_some() {
+                    // Somebody was faster to take the port.
+                    continue 'again;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            return Self { port, server, _folder: folder };
         }
-        server
     }
 
     pub(crate) fn url(&self, user: &str) -> String {
-        format!("postgres://{user}:hunter2@127.0.0.1:{}/postgres", self.port)
-    }
-
-    async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
-        let config: Config = self.url("deadstick").parse()?;
-        let (client, connection) = config.connect(NoTls).await?;
-        // Ends when the client is dropped, or with the test's runtime.
-        tokio::spawn(connection);
-        Ok(client)
+        url(self.port, user)
     }
 
     /// A session of the test's own.
     pub(crate) async fn session(&self) -> Client {
-        self.try_connect().await.expect("a session")
+        connect(self.port, "deadstick").await.expect("a session")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -56,6 +56,14 @@ impl Server {
         self.mode.send_replace(mode);
     }
 
+    /// Goes, so that nothing listens there any more.
+    pub(crate) async fn leave(&self) {
+        self.accepting.abort();
+        while !self.accepting.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/checkout", self.address)
     }
