@@ -51,7 +51,11 @@ fn diagnose(error: &Error) -> Diagnostic {
             Diagnostic::new(format!("found {unexpected}, expected {expected}"), place)
                 .hint("check the indentation and the kind of value")
         }
-        Error::Message { msg, .. } => Diagnostic::new(msg.clone(), place),
+        // Our own types say what is wrong and, behind a semicolon, what to write instead.
+        Error::Message { msg, .. } => match msg.split_once("; ") {
+            Some((what, hint)) => Diagnostic::new(what, place).hint(hint),
+            None => Diagnostic::new(msg.clone(), place).hint("check the value on this line"),
+        },
         other => Diagnostic::new(first_line(&other.without_snippet().to_string()), place)
             .hint("this is YAML: check indentation, quotes and colons on this line and the one before"),
     }

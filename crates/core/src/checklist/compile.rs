@@ -109,6 +109,7 @@ impl Compiler {
 
     fn item(&mut self, n: usize, Located { value: mut file, place }: Located<ItemFile>, branch: &Branch) {
         let Some((text, kind_key)) = self.text(&file, &place) else { return };
+        let (text, place) = (text.value, text.place);
         if !self.fits(kind_key, &file, &place) {
             return;
         }
@@ -156,7 +157,7 @@ impl Compiler {
     }
 
     /// The line's text and the key it was written under: exactly one of the four.
-    fn text(&mut self, file: &ItemFile, place: &Place) -> Option<(String, &'static str)> {
+    fn text(&mut self, file: &ItemFile, place: &Place) -> Option<(Located<String>, &'static str)> {
         let wait = file
             .wait
             .as_ref()
@@ -178,7 +179,7 @@ impl Compiler {
             self.problem(format!("`{key}:` is empty"), &text.place, "say it in a few words");
             return None;
         }
-        Some((line(&text.value), key))
+        Some((Located { value: line(&text.value), place: text.place.clone() }, key))
     }
 
     /// Whether every other key belongs to this kind of line.
@@ -260,7 +261,7 @@ impl Compiler {
         }
         self.items.push(Item {
             id,
-            place,
+            place: file.action.place,
             part: Part::Deferred,
             depth: 0,
             under: None,

@@ -77,7 +77,8 @@ pub(super) fn beyond(checklist: &Checklist, world: &World) -> Vec<Diagnostic> {
     }
     if let Some(checklists) = &world.checklists {
         let known = || checklists.iter().map(Name::as_str);
-        for name in checklist.inhibits.iter().filter(|name| !checklists.contains(&name.value)) {
+        let here = &checklist.name.value;
+        for name in checklist.inhibits.iter().filter(|n| n.value != *here && !checklists.contains(&n.value)) {
             let message = format!("there is no checklist `{name}`");
             let hint = did_you_mean(name.value.as_str(), known());
             problems.push(Diagnostic::new(message, name.place.clone()).hint(hint));
