@@ -11,9 +11,8 @@ use deadstick_probes::{Context, Prober};
 use rustix::process::Signal;
 use tokio_postgres::Client;
 
-#[path = "support/postgres.rs"]
-mod postgres;
-use postgres::Postgres;
+use crate::support::database::{self, Postgres};
+use crate::support::required;
 
 /// Who asks, and where.
 struct Asker {
@@ -36,8 +35,8 @@ impl Asker {
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_real_server() {
-    let Some(programs) = postgres::programs() else {
-        assert!(!postgres::required(), "CI must have PostgreSQL (package postgresql)");
+    let Some(programs) = database::programs() else {
+        assert!(!required(), "CI must have PostgreSQL (package postgresql)");
         eprintln!("skipped: no PostgreSQL here (package postgresql)");
         return;
     };

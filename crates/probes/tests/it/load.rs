@@ -8,10 +8,7 @@ use deadstick_core::units::HumanDuration;
 use deadstick_probes::{Load, LoadError, LoadHandle, Prober, Sample, Summary};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-#[path = "support/server.rs"]
-#[expect(dead_code, reason = "a load needs no more than some of its ways to behave")]
-mod server;
-use server::{Mode, Server};
+use crate::support::server::{Mode, Server};
 
 const FINE: Mode = Mode::Answer("200 OK", "fine");
 

@@ -10,10 +10,7 @@ use deadstick_core::probe::{HttpExpectation, HttpMethod, HttpProbe, Observation,
 use deadstick_core::units::HumanDuration;
 use deadstick_probes::{Context, Prober};
 
-#[path = "support/server.rs"]
-#[expect(dead_code, reason = "no server leaves here")]
-mod server;
-use server::{Mode, Server};
+use crate::support::server::{Mode, Server};
 
 fn get(url: String, timeout_ms: u64) -> HttpProbe {
     let timeout = HumanDuration::millis(timeout_ms);
@@ -165,7 +162,7 @@ const NO_ROOTS: &str = "DEADSTICK_TEST_NO_ROOTS";
 async fn without_system_certificates_plain_http_still_works() {
     if std::env::var_os(NO_ROOTS).is_none() {
         let mut again = Command::new(std::env::current_exe().expect("this test"));
-        again.args(["--exact", "without_system_certificates_plain_http_still_works"]);
+        again.args(["--exact", "http::without_system_certificates_plain_http_still_works"]);
         again.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").env(NO_ROOTS, "1");
         let output = again.output().expect("this test again");
         let said = String::from_utf8_lossy(&output.stdout);

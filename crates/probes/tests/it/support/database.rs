@@ -1,6 +1,5 @@
 //! A throwaway PostgreSQL server, never as root, gone with the test.
 
-use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -144,9 +143,4 @@ impl Drop for Postgres {
             self.stop();
         }
     }
-}
-
-/// Whether a test that needs a program must fail without it.
-pub(crate) fn required() -> bool {
-    std::env::var_os("CI").is_some_and(|ci| ci == OsStr::new("true"))
 }
