@@ -28,15 +28,9 @@ impl Source {
     /// # Errors
     /// A [`Diagnostic`] that says which of these it was.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Box<Diagnostic>> {
-        let whole = |message: String, hint: &str| {
-            let diagnostic = Diagnostic::new(message, Place::default()).hint(hint);
-            Err(Box::new(diagnostic.in_source(&Self { name: name.to_owned(), text: String::new() })))
-        };
+        let whole = |message: String, hint: &str| Err(Self::unusable(name, message, hint));
         if bytes.len() > LONGEST_SOURCE {
-            return whole(
-                format!("the file has {} bytes, more than the {LONGEST_SOURCE} allowed", bytes.len()),
-                "split it, or check that this is the file you meant",
-            );
+            return Err(Self::too_large(name, bytes.len() as u64));
         }
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
@@ -55,6 +49,19 @@ impl Source {
             );
         }
         Ok(Self { name: name.to_owned(), text: text.to_owned() })
+    }
+
+    /// What is said of a file that is too large to be read at all.
+    #[must_use]
+    pub fn too_large(name: &str, bytes: u64) -> Box<Diagnostic> {
+        let message = format!("the file has {bytes} bytes, more than the {LONGEST_SOURCE} allowed");
+        Self::unusable(name, message, "split it, or check that this is the file you meant")
+    }
+
+    /// A problem of the file as a whole.
+    fn unusable(name: &str, message: String, hint: &str) -> Box<Diagnostic> {
+        let nothing = Self { name: name.to_owned(), text: String::new() };
+        Box::new(Diagnostic::new(message, Place::default()).hint(hint).in_source(&nothing))
     }
 }
 

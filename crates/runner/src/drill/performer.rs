@@ -1,0 +1,379 @@
+//! Does what the engine asks for: the lab, the steps, the alert, the way back.
+//!
+//! Owns the injector and the lab of one drill, and the tasks that may have to be interrupted. Every task ends in an input
+//! to the engine; none of them decides anything.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadstick_core::drill::{Input, StepId, StepOutcome};
+use deadstick_core::event::{Actor, Body};
+use deadstick_core::fault::{Fault, Peer, ResolvedTarget};
+use deadstick_core::incident::Act;
+use deadstick_core::playbook::{FaultOrder, FaultStep, Response, Step};
+use deadstick_core::template;
+use deadstick_core::units::{HumanDuration, Name};
+use deadstick_faults::{FaultEvent, Injector, Proof};
+use deadstick_lab::{Lab, LabClient, LabError};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{DrillError, Progress, Settings};
+use crate::ledger::SharedLedger;
+use crate::library;
+use crate::relay::ProxyRelays;
+use crate::session::Session;
+use crate::surroundings::{self, LabSurroundings};
+
+/// How much longer than the run may take the lab and its folder may live.
+const LAB_GRACE: Duration = Duration::from_secs(180);
+
+pub(super) struct Performer {
+    injector: Injector,
+    session: Session,
+    program: PathBuf,
+    progress: Progress,
+    inputs: mpsc::UnboundedSender<Input>,
+    lab: Arc<Mutex<Option<Lab>>>,
+    client: watch::Sender<Option<LabClient>>,
+    lab_kind: &'static deadstick_core::lab::LabDescription,
+    longest: Duration,
+    steps: JoinSet<()>,
+    recorder: JoinHandle<()>,
+    ledger: SharedLedger,
+    seed: u64,
+}
+
+impl Performer {
+    pub(super) async fn new(
+        settings: Settings,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Result<Self, DrillError> {
+        let Settings { playbook, order, session, program, ledger, progress, lab, steps, .. } = settings;
+        let (observed, recorder) = record_faults(session.clone(), progress.clone());
+        let ledger = SharedLedger::new(ledger);
+        let injector = Injector::arm(deadstick_faults::Settings {
+            program: program.clone(),
+            ledger: ledger.path(),
+            store: ledger.store(),
+            observer: Arc::new(move |event| {
+                // The recorder ends after the injector does, so nothing is lost here.
+                drop(observed.send(event));
+            }),
+            relay: Some(Arc::new(ProxyRelays)),
+            steps,
+        })
+        .await?;
+        let playbook = playbook.value;
+        Ok(Self {
+            injector,
+            session,
+            program,
+            progress,
+            inputs,
+            lab: Arc::default(),
+            client: lab,
+            lab_kind: playbook.lab,
+            longest: playbook.abort_after + playbook.recovery + LAB_GRACE,
+            steps: JoinSet::new(),
+            recorder,
+            ledger,
+            seed: order.seed,
+        })
+    }
+
+    pub(super) fn input(&self, input: Input) {
+        // The loop that reads these outlives every task that writes them.
+        drop(self.inputs.send(input));
+    }
+
+    pub(super) async fn guardian_lost(&self) {
+        self.injector.guardian_lost().await;
+    }
+
+    pub(super) fn client(&self) -> Option<LabClient> {
+        self.client.borrow().clone()
+    }
+
+    /// The lab as sensors see it: also when it is not up yet, or no longer.
+    pub(super) fn surroundings(&self) -> Arc<LabSurroundings> {
+        LabSurroundings::new(self.client.subscribe())
+    }
+
+    /// For what chance decides.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn inputs(&self) -> mpsc::UnboundedSender<Input> {
+        self.inputs.clone()
+    }
+
+    /// Brings the lab up; its undo is on the ledger before anything of it exists.
+    pub(super) fn start_lab(&mut self, values: Vec<(String, String)>) {
+        let (injector, inputs, progress) =
+            (self.injector.clone(), self.inputs.clone(), self.progress.clone());
+        let (slot, client, session) = (self.lab.clone(), self.client.clone(), self.session.clone());
+        let (kind, lease) = (self.lab_kind, HumanDuration(self.longest));
+        let options = deadstick_lab::Options { program: self.program.clone(), under: std::env::temp_dir() };
+        self.steps.spawn(async move {
+            let up = async {
+                let prepared = Lab::prepare(kind, &options).await.map_err(|e| e.to_string())?;
+                let what = format!("lab {}", kind.name);
+                injector.register(&what, prepared.undo(), lease).await.map_err(|e| e.to_string())?;
+                let lab = prepared.start(|line| progress(&format!("          lab: {line}"))).await;
+                let lab = lab.map_err(|e| e.to_string())?;
+                for (key, value) in &values {
+                    lab.client().set(key, value).await.map_err(|e| e.to_string())?;
+                }
+                surroundings::note_lab(session.dir(), lab.client().folder()).map_err(|e| e.to_string())?;
+                client.send_replace(Some(lab.client().clone()));
+                *slot.lock().await = Some(lab);
+                Ok::<(), String>(())
+            };
+            let input = match up.await {
+                Ok(()) => Input::LabUp,
+                Err(why) => Input::LabFailed(why),
+            };
+            drop(inputs.send(input));
+        });
+    }
+
+    /// Carries out one step, and says how it ended.
+    pub(super) fn carry_out(&mut self, id: StepId, step: Step) {
+        let (injector, inputs, session) = (self.injector.clone(), self.inputs.clone(), self.session.clone());
+        let (client, longest) = (self.client(), self.longest);
+        self.steps.spawn(async move {
+            let result = match client {
+                Some(lab) => perform(&injector, &lab, &session, step, longest).await,
+                None => Err("the lab is not up".to_owned()),
+            };
+            let outcome = match result {
+                Ok(()) => StepOutcome::Done,
+                Err(why) => StepOutcome::NotLanded(why),
+            };
+            drop(inputs.send(Input::StepDone { step: id, outcome }));
+        });
+    }
+
+    /// Calls the responders, and notes for the debrief what would be right.
+    pub(super) fn annunciate(&mut self, response: Response) {
+        let (session, client) = (self.session.clone(), self.client());
+        let inputs = self.inputs.clone();
+        self.steps.spawn(async move {
+            if let Err(why) = raise(&session, client, response).await {
+                drop(inputs.send(Input::Stop(format!("the alert could not be raised: {why}"))));
+            }
+        });
+    }
+
+    pub(super) fn clear_alert(&mut self, response: Response) {
+        let session = self.session.clone();
+        self.steps.spawn(async move {
+            let act = Act::ClearAlert { alert: response.annunciates };
+            // Responders may have cleared it themselves.
+            drop(session.act(Actor::tool(), act).await);
+        });
+    }
+
+    /// Interrupts whatever is running, undoes all faults, ends what the lab ran, puts the safe settings back.
+    pub(super) fn revert(&mut self, values: Vec<(String, String)>) {
+        self.steps.abort_all();
+        let (injector, inputs, client) = (self.injector.clone(), self.inputs.clone(), self.client());
+        tokio::spawn(async move {
+            let residue = injector.undo_faults("the drill is over").await;
+            let mut left: Vec<String> = residue.iter().map(describe_residue).collect();
+            if let Some(lab) = client {
+                left.extend(
+                    put_back(&lab, &values).await.err().map(|e| format!("the lab was not put back: {e}")),
+                );
+            }
+            drop(inputs.send(Input::Reverted(left)));
+        });
+    }
+
+    /// Ends the lab and dismisses the guardian; says what is left.
+    pub(super) async fn close(mut self) -> Vec<String> {
+        self.steps.abort_all();
+        while self.steps.join_next().await.is_some() {}
+        self.client.send_replace(None);
+        if let Some(lab) = self.lab.lock().await.take()
+            && let Err(error) = lab.stop().await
+        {
+            // The registered undo ends it whatever this says.
+            (self.progress)(&format!("          the lab did not stop by itself: {error}"));
+        }
+        let residue = self.injector.close().await;
+        // Every injector handle is gone with the tasks that held them, so the recorder's stream ends here.
+        drop(self.recorder.await);
+        let mut left: Vec<String> = residue.iter().map(describe_residue).collect();
+        left.extend(
+            self.ledger.retire().err().map(|error| format!("the ledger could not be retired: {error}")),
+        );
+        left
+    }
+}
+
+fn describe_residue(residue: &deadstick_faults::Residue) -> String {
+    format!("{}: {}; run: {}", residue.id, residue.why, residue.manual)
+}
+
+/// Puts every event of a fault's life on the timeline, in order.
+fn record_faults(
+    session: Session,
+    progress: Progress,
+) -> (mpsc::UnboundedSender<FaultEvent>, JoinHandle<()>) {
+    let (sink, mut stream) = mpsc::unbounded_channel();
+    let recorder = tokio::spawn(async move {
+        while let Some(event) = stream.recv().await {
+            let body = match event {
+                FaultEvent::Applying { id, fault, target, lease } => {
+                    Body::FaultApplying { id, fault, target, lease }
+                }
+                FaultEvent::Applied { id } => Body::FaultApplied { id },
+                FaultEvent::Examined { id, proof: Proof { landed: true, evidence } } => {
+                    Body::FaultProved { id, evidence }
+                }
+                FaultEvent::Examined { id, proof: Proof { landed: false, evidence } } => {
+                    Body::FaultNotProved { id, evidence }
+                }
+                FaultEvent::Undone { id, because } => Body::FaultUndone { id, because },
+                FaultEvent::Residue(left) => {
+                    Body::FaultResidue { id: left.id, why: left.why, manual: left.manual }
+                }
+                FaultEvent::GuardianLost => continue,
+            };
+            progress(&format!("          {}", deadstick_core::event::describe(&body)));
+            if let Err(error) = session.record(Actor::tool(), body).await {
+                progress(&format!("          {error}"));
+            }
+        }
+    });
+    (sink, recorder)
+}
+
+async fn put_back(lab: &LabClient, values: &[(String, String)]) -> Result<(), LabError> {
+    lab.reset().await?;
+    for (key, value) in values {
+        lab.set(key, value).await?;
+    }
+    Ok(())
+}
+
+/// One step, to its end.
+async fn perform(
+    injector: &Injector,
+    lab: &LabClient,
+    session: &Session,
+    step: Step,
+    longest: Duration,
+) -> Result<(), String> {
+    match step {
+        Step::Set(values) => {
+            for (key, value) in values {
+                lab.set(&key, &value).await.map_err(|e| format!("{key} could not be set to {value}: {e}"))?;
+            }
+            Ok(())
+        }
+        Step::Run { command, options } => {
+            let words: Vec<String> = options.iter().map(|(key, value)| format!("{key} {value}")).collect();
+            let options: BTreeMap<String, String> = options.into_iter().collect();
+            lab.run(&command, &options).await.map_err(|e| format!("{command} could not be run: {e}"))?;
+            let with = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+            let body = Body::DrillStep { what: format!("{command} was started{with}") };
+            session.record(Actor::tool(), body).await.map_err(|e| e.to_string())
+        }
+        // The engine keeps waits to itself.
+        Step::Wait(wait) => {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        }
+        Step::Inject(order) => {
+            let lease = HumanDuration(order.lease.unwrap_or(longest));
+            let what = format!("{} on {}", kind_of(&order.fault), order.host);
+            let (fault, target) = resolve(lab, order).await?;
+            let injected = injector.inject(fault, target, lease).await.map_err(|e| format!("{what}: {e}"))?;
+            if injected.proof.landed {
+                Ok(())
+            } else {
+                Err(format!("{what} did not land: {}", injected.proof.evidence))
+            }
+        }
+    }
+}
+
+/// A host's name turned into the process, network and peers it stands for at this moment.
+async fn resolve(lab: &LabClient, step: FaultStep) -> Result<(Fault, ResolvedTarget), String> {
+    let view = lab.host(step.host.as_str()).await.map_err(|e| e.to_string())?;
+    let variables = lab.variables().await.map_err(|e| e.to_string())?;
+    let target = ResolvedTarget {
+        name: step.host.to_string(),
+        process: view.process,
+        network: view.network,
+        address: view.address,
+        witness: view.witness,
+        dsn: variables.get("db.primary").cloned(),
+        path: variables.get("db.file").and_then(|file| file.strip_prefix("sqlite:")).map(PathBuf::from),
+    };
+    let fault = match step.fault {
+        FaultOrder::Kill { signal } => Fault::Kill { signal },
+        FaultOrder::Pause => Fault::Pause,
+        FaultOrder::Vanish => Fault::Vanish,
+        FaultOrder::HalfOpen { to } => Fault::HalfOpen { to: peer_of(lab, to).await? },
+        FaultOrder::Latency { delay, jitter, to } => {
+            Fault::Latency { delay, jitter, to: peer_of(lab, to).await? }
+        }
+        FaultOrder::Partition { from, direction } => {
+            let mut peers = Vec::new();
+            for name in from {
+                peers.extend(peer_of(lab, Some(name)).await?.map(|peer| Peer { port: None, ..peer }));
+            }
+            Fault::Partition { from: peers, direction }
+        }
+        FaultOrder::Lock { table, mode } => Fault::Lock { table, mode },
+        FaultOrder::IdleInTransaction { table } => Fault::IdleInTransaction { table },
+    };
+    Ok((fault, target))
+}
+
+/// The address (and, where the host serves something, the port) of a host of the lab.
+async fn peer_of(lab: &LabClient, name: Option<Name>) -> Result<Option<Peer>, String> {
+    let Some(name) = name else { return Ok(None) };
+    let view = lab.host(name.as_str()).await.map_err(|e| e.to_string())?;
+    let address = view.address.ok_or_else(|| format!("the host {name} has no address of its own"))?;
+    // What a host can reach from elsewhere says nothing about itself: PostgreSQL is the one service faults are aimed at.
+    let port = matches!(name.as_str(), "db" | "replica").then_some(5432);
+    Ok(Some(port.map_or(Peer { address, port: None }, |port| SocketAddr::new(address, port).into())))
+}
+
+/// The word of a fault that a playbook asks for.
+#[must_use]
+pub const fn kind_of(fault: &FaultOrder) -> &'static str {
+    match fault {
+        FaultOrder::Kill { .. } => "kill",
+        FaultOrder::Pause => "pause",
+        FaultOrder::HalfOpen { .. } => "half-open",
+        FaultOrder::Vanish => "vanish",
+        FaultOrder::Latency { .. } => "latency",
+        FaultOrder::Partition { .. } => "partition",
+        FaultOrder::Lock { .. } => "lock",
+        FaultOrder::IdleInTransaction { .. } => "idle-in-transaction",
+    }
+}
+
+async fn raise(session: &Session, lab: Option<LabClient>, response: Response) -> Result<(), String> {
+    let variables = match &lab {
+        Some(lab) => lab.variables().await.map_err(|e| e.to_string())?,
+        None => template::Variables::new(),
+    };
+    let Response { annunciates, target, act } = response;
+    let checklist = library::checklist(annunciates.as_str()).map_err(|e| e.to_string())?;
+    // Without the job's session there is nothing to name; the debrief then scores the act alone.
+    let target = target.and_then(|(item, right)| Some((item, template::fill(&right, &variables).ok()?)));
+    let truth = Body::DrillGroundTruth { checklist: annunciates, target, act };
+    session.record(Actor::tool(), truth).await.map_err(|e| e.to_string())?;
+    session.alert(Actor::tool(), checklist).await.map_err(|e| e.to_string())
+}

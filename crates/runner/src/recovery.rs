@@ -1,0 +1,143 @@
+//! What earlier runs left behind, found and undone (design law 2, the third net).
+//!
+//! Owns the replay of ledgers whose owner and guardian are both dead. Runs at the start of every command that injects or
+//! shows faults, and at boot. Leaves how a single fault is undone to the faults crate.
+
+use std::path::Path;
+
+use deadstick_core::Timestamp;
+use deadstick_core::fault::FaultKind;
+use deadstick_core::ledger::{Entry, FaultState};
+use deadstick_faults::{LedgerStore, Secrets};
+use deadstick_timeline::{Ledger, LedgerError, LedgerFault, LedgerFile};
+use serde::Serialize;
+
+use crate::ledger::SharedLedger;
+
+/// Something that is, or may be, in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OpenFault {
+    /// Its name.
+    pub id: String,
+    /// The run it belongs to.
+    pub run: String,
+    /// What it is; none for what is no fault, such as a lab.
+    pub kind: Option<FaultKind>,
+    /// On whom.
+    pub target: String,
+    /// How far it has come.
+    pub state: FaultState,
+    /// When its lease ends.
+    pub ends: Timestamp,
+    /// Whether its owner or its guardian lives.
+    pub guarded: bool,
+    /// For residue: the command that removes it.
+    pub manual: Option<String>,
+}
+
+impl OpenFault {
+    fn of(file: &LedgerFile, fault: &LedgerFault) -> Self {
+        let manual = match &fault.last {
+            Entry::Residue { manual, .. } => Some(manual.clone()),
+            _ => None,
+        };
+        Self {
+            id: fault.id.clone(),
+            run: file.run.clone(),
+            kind: fault.intent.fault.as_ref().map(deadstick_core::fault::Fault::kind),
+            target: fault.intent.target.clone(),
+            state: fault.state,
+            ends: fault.intent.lease.ends,
+            guarded: file.in_use,
+            manual,
+        }
+    }
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recovered {
+    /// What was undone, in words.
+    pub undone: Vec<String>,
+    /// What could not be: why, and the command that removes it. Blocks the next run.
+    pub residue: Vec<String>,
+    /// Runs that are still going on, and were left alone.
+    pub running: Vec<String>,
+}
+
+/// Everything that is, or may be, in place on this host.
+///
+/// # Errors
+/// The ledgers cannot be listed.
+pub fn open_faults(ledgers: &Path) -> Result<Vec<OpenFault>, LedgerError> {
+    let files = Ledger::scan(ledgers)?;
+    Ok(files
+        .iter()
+        .flat_map(|file| file.open_faults().map(|fault| OpenFault::of(file, fault)).collect::<Vec<_>>())
+        .collect())
+}
+
+/// Undoes whatever dead runs have left, newest first within each.
+///
+/// # Errors
+/// The ledgers cannot be listed.
+pub async fn replay(ledgers: &Path) -> Result<Recovered, LedgerError> {
+    let mut recovered = Recovered::default();
+    for file in Ledger::scan(ledgers)? {
+        if let Some(damage) = &file.damage {
+            recovered.residue.push(damage.to_string());
+            continue;
+        }
+        let claimed = match Ledger::claim(&file.path) {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => continue,
+            Err(LedgerError::InUse(_)) => {
+                recovered.running.push(file.run);
+                continue;
+            }
+            Err(error) => {
+                recovered.residue.push(error.to_string());
+                continue;
+            }
+        };
+        undo_all(claimed, &mut recovered).await;
+    }
+    Ok(recovered)
+}
+
+async fn undo_all(ledger: Ledger, recovered: &mut Recovered) {
+    let faults = match ledger.open_faults() {
+        Ok(faults) => faults,
+        Err(error) => return recovered.residue.push(error.to_string()),
+    };
+    let ledger = SharedLedger::new(ledger);
+    let secrets = Secrets::from_environment();
+    for fault in faults.iter().rev() {
+        let what = match &fault.intent.fault {
+            Some(kind) => format!("{} on {} ({})", kind.kind(), fault.intent.target, fault.id),
+            None => fault.intent.target.clone(),
+        };
+        let because = "its owner and its guardian are dead".to_owned();
+        if let Err(error) = ledger.record(&fault.id, &Entry::Undoing { because }) {
+            recovered.residue.push(format!("{what}: {error}"));
+            continue;
+        }
+        let (entry, outcome) = match deadstick_faults::undo(&fault.intent, &secrets).await {
+            Ok(_) => (Entry::Undone, Ok(())),
+            Err(failure) => {
+                let line = format!("{what}: {}; run: {}", failure.why, failure.manual);
+                (Entry::Residue { why: failure.why, manual: failure.manual }, Err(line))
+            }
+        };
+        match (ledger.record(&fault.id, &entry), outcome) {
+            (Ok(()), Ok(())) => recovered.undone.push(what),
+            (Ok(()), Err(line)) => recovered.residue.push(line),
+            (Err(error), _) => recovered.residue.push(format!("{what}: {error}")),
+        }
+    }
+    if let Err(error) = ledger.retire() {
+        recovered.residue.push(error.to_string());
+    }
+}
