@@ -18,11 +18,13 @@
 //! is done to a connection, [`proxy`] the whole with its listener.
 
 mod api;
+pub mod arguments;
 pub mod chain;
 pub mod clock;
 mod connect;
 mod connection;
 mod control;
+pub mod ctl;
 pub mod dice;
 mod json;
 mod link;

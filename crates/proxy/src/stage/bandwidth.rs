@@ -13,7 +13,7 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// How far the schedule may lag behind the clock and still be caught up with: late wake-ups must not cost rate, while a
 /// reader that paused gains no credit.
-const CATCH_UP: Duration = Duration::from_millis(20);
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Stage {

@@ -2,5 +2,6 @@
 
 mod api;
 mod common;
+mod ctl;
 mod defects;
 mod links;
