@@ -13,11 +13,9 @@ fn main() -> Result<(), Failure> {
     let mut args = std::env::args_os().skip(1);
     let dir = args.next().ok_or("usage: append DIR [CALLERS]")?;
     let callers: u32 = args.next().map_or(Ok(1), |n| n.to_string_lossy().parse())?;
-    let log = match Log::open(dir.as_ref(), "victim", chrono::Utc::now()) {
+    let log = match Log::open(dir.as_ref(), "victim", now()) {
         Ok((log, _)) => log,
-        Err(deadstick_timeline::LogError::NotALog(_)) => {
-            Log::create(dir.as_ref(), "victim", chrono::Utc::now())?
-        }
+        Err(deadstick_timeline::LogError::NotALog(_)) => Log::create(dir.as_ref(), "victim", now())?,
         Err(e) => return Err(e.into()),
     };
     let appender = Appender::start(log)?;
@@ -27,11 +25,7 @@ fn main() -> Result<(), Failure> {
             std::thread::spawn(move || -> Result<(), Failure> {
                 for number in 0_u64.. {
                     let text = format!("{caller}/{number}");
-                    let event = Event::now(
-                        chrono::Utc::now(),
-                        Actor::person("victim"),
-                        Body::Note { text: text.clone() },
-                    );
+                    let event = Event::now(now(), Actor::person("victim"), Body::Note { text: text.clone() });
                     appender.append(vec![event]).wait()?;
                     writeln!(std::io::stdout(), "{} {text}", appender.writer())?;
                 }
@@ -43,4 +37,8 @@ fn main() -> Result<(), Failure> {
         thread.join().map_err(|_| "a caller panicked")??;
     }
     Ok(())
+}
+
+fn now() -> deadstick_core::Timestamp {
+    std::time::SystemTime::now().into()
 }

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ledger = Ledger::create(dir, &run.to_string_lossy())?;
     let mut out = std::io::stdout();
     for number in 0_u64.. {
-        let now = chrono::Utc::now();
+        let now = std::time::SystemTime::now().into();
         let id = format!("fault-{number}");
         let intent = Intent {
             fault: None,

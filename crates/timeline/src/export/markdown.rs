@@ -60,9 +60,11 @@ pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::
         )?;
     }
     if routine > 0 {
+        let (events, are, them) =
+            if routine == 1 { ("event", "is", "it") } else { ("events", "are", "them") };
         writeln!(
             out,
-            "\n{routine} routine events (drill phases and steps, single probes, waits) are left out; the log has them."
+            "\n{routine} routine {events} (drill phases and steps, single probes, waits) {are} left out; the log has {them}."
         )?;
     }
     out.flush()

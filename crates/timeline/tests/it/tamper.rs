@@ -1,8 +1,6 @@
 //! Whatever is done to a log, `verify` names the place.
 
-mod common;
-
-use common::{at, memory_dir, note, segment};
+use super::common::{at, memory_dir, note, segment};
 use deadstick_core::event::{Actor, Body};
 use deadstick_timeline::{Broken, Log, read_all, seal, verify};
 

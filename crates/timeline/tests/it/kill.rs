@@ -1,13 +1,11 @@
 //! SIGKILL at any moment: what was acknowledged is there, and the next process goes on.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{at, example, note};
+use super::common::{at, example, note};
 use deadstick_core::event::Body;
 use deadstick_timeline::{Ledger, LedgerError, Log, read_all, verify};
 

@@ -1,8 +1,6 @@
 //! The ledger through its public face: who may append, who may recover, what is kept.
 
-mod common;
-
-use common::{at, example};
+use super::common::{at, memory_dir};
 use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::ledger::{Entry, FaultState, Intent, Lease, Undo};
 use deadstick_core::units::HumanDuration;
@@ -64,7 +62,7 @@ fn recovery_waits_for_owner_and_guardian_and_has_it_alone() {
 
 #[test]
 fn a_cut_at_any_byte_loses_only_what_was_not_acknowledged() {
-    let dir = common::memory_dir();
+    let dir = memory_dir();
     let owner = Ledger::create(dir.path(), "run").expect("creates");
     let path = owner.path().to_owned();
     for id in ["a", "b", "c"] {
@@ -80,7 +78,9 @@ fn a_cut_at_any_byte_loses_only_what_was_not_acknowledged() {
         ledger.record(&"new".to_owned(), &applying("new"), at(1)).expect("records");
         drop(ledger);
         let ledger = Ledger::claim(&path).expect("claims").expect("is there");
-        assert_eq!(ledger.open_faults().expect("reads").len(), lines + 1, "cut at {cut}");
+        // A line that lacked only its end counts once the next one has ended it: it may have been applied.
+        let ended = usize::from(whole.get(cut) == Some(&b'\n'));
+        assert_eq!(ledger.open_faults().expect("reads").len(), lines + ended + 1, "cut at {cut}");
     }
 }
 
@@ -98,48 +98,6 @@ fn finished_ledgers_are_kept_but_not_for_ever() {
     assert!(Ledger::scan(dir.path()).expect("scans").is_empty());
     assert_eq!(std::fs::read_dir(dir.path().join("done")).expect("lists").count(), 20);
     assert!(Ledger::scan(&dir.path().join("nowhere")).expect("none").is_empty());
-}
-
-#[test]
-fn a_disk_that_is_really_full_refuses_the_fault() {
-    let dir = tempfile::tempdir().expect("a directory");
-    // A file system of 64 KiB in a mount namespace of its own: it ends with the process.
-    let full = std::process::Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--"])
-        .args(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-        .arg(dir.path())
-        .status();
-    if !full.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "a user namespace with a tmpfs is needed");
-        println_skip("no user namespace with a tmpfs here");
-        return;
-    }
-    let victim = example("inject");
-    let output = std::process::Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--", "sh", "-c"])
-        .arg(r#"mount -t tmpfs -o size=64k tmpfs "$1" && "$2" "$1/run.jsonl"; code=$?; cat "$1/run.jsonl" >&2; exit $code"#)
-        .arg("sh")
-        .arg(dir.path())
-        .arg(victim.get_program())
-        .output()
-        .expect("runs");
-    assert_eq!(output.status.code(), Some(1), "it stops by itself");
-    let said = String::from_utf8_lossy(&output.stdout).lines().count();
-    let copy = dir.path().join("run.jsonl");
-    let bytes = output.stderr;
-    let end = bytes.windows(6).position(|w| w == b"Error:").expect("it says why");
-    let after = end + bytes[end..].iter().position(|b| *b == b'\n').expect("a line") + 1;
-    assert!(String::from_utf8_lossy(&bytes[..after]).contains("cannot append to"));
-    std::fs::write(&copy, &bytes[after..]).expect("writes");
-    let ledger = Ledger::claim(&copy).expect("is readable").expect("is there");
-    let entries = bytes[after..].iter().filter(|b| **b == b'\n').count();
-    assert_eq!(entries, said, "exactly what was acknowledged");
-    assert!(!ledger.open_faults().expect("reads").is_empty());
-}
-
-#[expect(clippy::print_stderr, reason = "says why a test was skipped")]
-fn println_skip(why: &str) {
-    eprintln!("skipped: {why}");
 }
 
 #[test]

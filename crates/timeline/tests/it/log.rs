@@ -1,8 +1,6 @@
 //! The log through its public face: what is acknowledged is there, whatever was cut, killed or shared.
 
-mod common;
-
-use common::{at, memory_dir, note, segment};
+use super::common::{at, memory_dir, note, segment};
 use deadstick_timeline::{Appender, Follower, Log, LogError, read_all, verify};
 
 #[test]
