@@ -3,7 +3,7 @@
 //! Owns the choice of the means and the list of objects with their undo that `--dry-run` prints. Pure: what the host can
 //! do comes in as [`HostFacts`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ pub(crate) enum Action {
     Sqlite { path: PathBuf, mode: LockMode },
 }
 
-/// The port that nobody listens on, for packets made only to be dropped.
-const DISCARD: u16 = 9;
+/// The port that nobody listens on, for packets made only to be dropped and counted.
+pub(crate) const DISCARD: u16 = 9;
 
 /// Decides what a fault would do.
 ///
@@ -93,17 +93,17 @@ pub fn plan(
                 vec![object(format!("process {}: SIGSTOP", process.pid), "SIGCONT to the same process")];
             (Action::Signal { process, what: Sent::Stop }, objects)
         }
-        Fault::Vanish => table(fault, target, host, TableEffect::Silence, target.witness)?,
+        Fault::Vanish => table(fault, target, host, TableEffect::Silence, asked(&[], target))?,
         Fault::HalfOpen { to } => table(
             fault,
             target,
             host,
             TableEffect::Hush { to: *to },
-            asked(to.as_slice(), target.witness).filter(|ask| ask.port() != DISCARD),
+            asked(to.as_slice(), target).filter(|ask| ask.port() != DISCARD),
         )?,
         Fault::Partition { from, direction } => {
             let effect = TableEffect::Cut { peers: from.clone(), direction: *direction };
-            table(fault, target, host, effect, asked(from, target.witness))?
+            table(fault, target, host, effect, asked(from, target))?
         }
         Fault::Latency { delay, jitter, to } => latency(target, host, *delay, *jitter, to.as_ref())?,
         Fault::Lock { table, mode } => lock(target, table.as_deref(), *mode)?,
@@ -153,15 +153,24 @@ fn dsn(fault: &Fault, target: &ResolvedTarget) -> Result<String, FaultError> {
     })
 }
 
-/// Whom a proof can talk to: the witness if the fault concerns it, else the first peer named.
-fn asked(peers: &[Peer], witness: Option<SocketAddr>) -> Option<SocketAddr> {
+/// Whom a proof can talk to: the witness if the fault concerns it, else the first peer named, else anybody on the link.
+fn asked(peers: &[Peer], target: &ResolvedTarget) -> Option<SocketAddr> {
     let concerns = |peer: &Peer, end: SocketAddr| {
         peer.address == end.ip() && peer.port.is_none_or(|port| port == end.port())
     };
-    match (peers.first(), witness) {
+    match (peers.first(), target.witness) {
+        (None, None) => target.address.map(|address| SocketAddr::new(neighbour(address), DISCARD)),
         (None, witness) => witness,
         (Some(_), Some(end)) if peers.iter().any(|peer| concerns(peer, end)) => Some(end),
         (Some(peer), _) => Some(SocketAddr::new(peer.address, peer.port.unwrap_or(DISCARD))),
+    }
+}
+
+/// An address of the same link, whether anybody has it or not.
+fn neighbour(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() ^ 1).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() ^ 1).into(),
     }
 }
 
@@ -299,3 +308,6 @@ pub(crate) const fn sql_mode(mode: LockMode) -> &'static str {
         LockMode::Exclusive => "ACCESS EXCLUSIVE",
     }
 }
+
+#[cfg(test)]
+mod tests;

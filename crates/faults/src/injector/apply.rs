@@ -17,7 +17,7 @@ use crate::holder::{Order, What};
 use crate::kernel::{
     Conversation, Delivery, Kernel, KernelError, Layer, Reach, Sent, TableEffect, TableSpec,
 };
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, DISCARD, Plan};
 use crate::process::{self, Life};
 use crate::relay::{self, Dialer, RelayOrder};
 use crate::undo::{Secrets, TABLE_PREFIX};
@@ -153,7 +153,7 @@ impl Shared {
                     _ => {}
                 }
             }
-            Action::Table { network, effect, ask: Some(ask), .. } => {
+            Action::Table { network, effect, ask: Some(ask), .. } if ask.port() != DISCARD => {
                 let (network, ask, hush) =
                     (network.clone(), *ask, matches!(effect, TableEffect::Hush { .. }));
                 before.reach =

@@ -1,7 +1,5 @@
 //! One fault that is, or may be, in place.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use deadstick_core::ledger::{FaultId, Intent};
 use tokio::sync::{Mutex, watch};
 
@@ -32,14 +30,12 @@ pub(crate) struct Live {
     /// Held by whoever applies or undoes it.
     pub(crate) state: Mutex<State>,
     cancel: watch::Sender<bool>,
-    /// Whether the guardian was told.
-    pub(crate) armed: AtomicBool,
 }
 
 impl Live {
     pub(crate) fn new(id: FaultId, intent: Intent, secrets: Secrets) -> Self {
         let state = Mutex::new(State { holds: Vec::new(), undone: false });
-        Self { id, intent, secrets, state, cancel: watch::Sender::new(false), armed: AtomicBool::new(false) }
+        Self { id, intent, secrets, state, cancel: watch::Sender::new(false) }
     }
 
     pub(crate) fn is_fault(&self) -> bool {
@@ -59,9 +55,5 @@ impl Live {
             _ = cancelled.wait_for(|cancelled| *cancelled) => None,
             result = work => Some(result),
         }
-    }
-
-    pub(crate) fn is_armed(&self) -> bool {
-        self.armed.load(Ordering::Acquire)
     }
 }

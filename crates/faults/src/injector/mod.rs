@@ -342,23 +342,42 @@ impl Shared {
         Ok(task.await.map_err(|_| FaultError::Lost)??)
     }
 
-    /// Ledger, guardian, lease: in this order, and before any effect.
+    /// Ledger, guardian, lease: in this order, and before any effect. Whoever wants to undo it meanwhile waits.
     async fn begin(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), FaultError> {
-        let guard =
-            self.guard().filter(|_| !self.closing.load(Ordering::Acquire)).ok_or(FaultError::Aborted)?;
-        self.record(&live.id, Entry::Applying(Box::new(live.intent.clone()))).await?;
+        let mut state = live.state.lock().await;
         self.live.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(live));
+        // Looked at after it is on the list: an undo of everything either finds it there or is seen here.
+        let guard = self.guard().filter(|_| !self.closing.load(Ordering::Acquire)).ok_or(FaultError::Aborted);
+        let recorded = match guard {
+            Ok(guard) => {
+                self.record(&live.id, Entry::Applying(Box::new(live.intent.clone()))).await.map(|()| guard)
+            }
+            Err(error) => Err(error),
+        };
+        let guard = match recorded {
+            Ok(guard) => guard,
+            Err(error) => {
+                state.undone = true;
+                self.forget(live);
+                return Err(error);
+            }
+        };
         self.step(FaultStep::Recorded, &live.id);
-        let armed = guard.arm(&live.id, &live.intent, live.secrets.password.clone()).await;
-        live.armed.store(armed.is_ok(), Ordering::Release);
+        let armed = guard.arm(&live.id, &live.intent, live.secrets.password.clone());
+        let armed = live.unless_cancelled(armed).await.unwrap_or(Err(FaultError::Aborted));
+        drop(state);
         self.step(FaultStep::Armed, &live.id);
         if let Err(error) = armed {
-            // Nothing was touched; the ledger learns that nothing is left.
-            let _residue = Box::pin(self.retract(live, "the guardian did not take it")).await.err();
+            // Nothing was touched; the ledger learns that nothing is left. Residue is told to the observer.
+            drop(Box::pin(self.retract(live, "the guardian did not take it")).await);
             return Err(error);
         }
         self.watch_lease(live);
         Ok(())
+    }
+
+    fn forget(&self, live: &Live) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other.id != live.id);
     }
 
     /// Ends a fault when its lease is over, unless it has ended.

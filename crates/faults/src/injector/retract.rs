@@ -1,6 +1,6 @@
 //! Taking a fault out again.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use deadstick_core::ledger::Entry;
 
@@ -65,8 +65,8 @@ impl Shared {
         match &result {
             Ok(_) => {
                 state.undone = true;
-                self.live.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other.id != live.id);
-                if let Some(guard) = self.guard().filter(|_| live.is_armed()) {
+                self.forget(live);
+                if let Some(guard) = self.guard() {
                     // A guardian that cannot be told has ended, which its own follower reports.
                     drop(guard.disarm(&live.id).await);
                 }

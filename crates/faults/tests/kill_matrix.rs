@@ -1,0 +1,204 @@
+//! SIGKILL of owner, guardian or both at every step of a fault's life: afterwards, or after the next start, the world is
+//! as it was.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::store::{self, FileStore};
+use common::{Bench, Pair, Talker, Victim, WITNESS, eventually, program};
+use deadstick_core::fault::{Fault, LockMode, ResolvedTarget};
+use deadstick_core::ledger::{Entry, FaultState, Undo};
+use deadstick_faults::kernel::{Kernel, Linux, Reach};
+use deadstick_faults::process::{self, Life};
+use deadstick_faults::{FaultStep, LedgerStore, Secrets, undo};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Killed {
+    Owner,
+    Guardian,
+    Both,
+}
+
+/// What a run of one kind disturbs, and how it looks when nothing is.
+trait World {
+    fn fault(&self) -> Fault;
+    fn target(&self) -> ResolvedTarget;
+    fn is_as_before(&self) -> bool;
+}
+
+struct Paused(Victim);
+
+impl World for Paused {
+    fn fault(&self) -> Fault {
+        Fault::Pause
+    }
+    fn target(&self) -> ResolvedTarget {
+        self.0.target()
+    }
+    fn is_as_before(&self) -> bool {
+        process::life(&process::of(self.0.0.id()).expect("it runs")).expect("readable") == Life::Running
+    }
+}
+
+struct Cut(Pair, Fault);
+
+impl World for Cut {
+    fn fault(&self) -> Fault {
+        self.1.clone()
+    }
+    fn target(&self) -> ResolvedTarget {
+        self.0.target()
+    }
+    fn is_as_before(&self) -> bool {
+        let network = self.target().network.expect("a network");
+        matches!(Linux.reach(&network, WITNESS.into(), Duration::from_millis(200)), Ok(Reach::Accepted(_)))
+    }
+}
+
+struct Locked(tempfile::TempDir);
+
+impl World for Locked {
+    fn fault(&self) -> Fault {
+        Fault::Lock { table: None, mode: LockMode::Exclusive }
+    }
+    fn target(&self) -> ResolvedTarget {
+        ResolvedTarget {
+            name: "file".to_owned(),
+            path: Some(self.0.path().join("shop.db")),
+            ..ResolvedTarget::default()
+        }
+    }
+    fn is_as_before(&self) -> bool {
+        let file = rusqlite::Connection::open(self.0.path().join("shop.db")).expect("it opens");
+        file.busy_timeout(Duration::ZERO).expect("set");
+        file.execute_batch("begin exclusive; rollback").is_ok()
+    }
+}
+
+fn locked() -> Locked {
+    let folder = tempfile::Builder::new().prefix("deadstick-faults-").tempdir().expect("a folder");
+    rusqlite::Connection::open(folder.path().join("shop.db"))
+        .and_then(|file| file.execute_batch("create table orders (id integer)"))
+        .expect("a database");
+    Locked(folder)
+}
+
+/// What the next start of any command does: whatever the ledger has open is undone.
+async fn recover(ledger: &Path) {
+    let store = FileStore(ledger.to_owned());
+    for (id, fault) in store::faults(ledger).into_iter().filter(|(_, fault)| fault.state.is_open()) {
+        store.record(&id, &Entry::Undoing { because: "recovery".to_owned() }).expect("recorded");
+        undo(&fault.intent, &Secrets::default()).await.expect("undone");
+        store.record(&id, &Entry::Undone).expect("recorded");
+    }
+}
+
+/// One run: the owner stops at a step, somebody is killed, and nothing is left.
+async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
+    let bench = Bench::new();
+    let ledger = bench.ledger();
+    let mut owner = Talker::start(
+        Command::new(program())
+            .arg("owner")
+            .arg(&ledger)
+            .arg(json(&world.fault()))
+            .arg(json(&world.target()))
+            .arg(format!("{step:?}")),
+    );
+    let said = owner.hear().expect("it says who its guardian is");
+    let pid = said.strip_prefix("guardian ").and_then(|pid| pid.parse().ok()).expect("a pid");
+    let guardian = process::of(pid).expect("it runs");
+    // Past the line about the proof, for the steps after it.
+    while owner.hear().is_some_and(|line| !line.starts_with("at ")) {}
+    let label = format!("{step:?}, {killed:?} killed");
+    let began = Instant::now();
+    if killed != Killed::Owner {
+        let sent = deadstick_faults::kernel::Sent::End(deadstick_core::fault::Signal::Kill);
+        Linux.signal(&guardian, sent).expect("ours");
+    }
+    if killed == Killed::Guardian {
+        // The owner lives: it sees the loss and takes everything out itself.
+        owner.tell("go");
+        while let Some(line) = owner.hear() {
+            assert!(!line.starts_with("residue") || line == "residue 0", "{label}: {line}");
+        }
+        owner.child.wait().expect("reaped");
+    } else {
+        owner.kill();
+    }
+    if killed == Killed::Both {
+        recover(&ledger).await;
+    }
+    eventually(&format!("{label}: the world is as before"), || world.is_as_before()).await;
+    eprintln!("{label}: clean after {} ms", began.elapsed().as_millis());
+    eventually(&format!("{label}: the guardian has ended"), || !process::is_alive(&guardian)).await;
+    if step == FaultStep::Recorded {
+        // The one moment at which the ledger knows more than the guardian; nothing was applied yet.
+        recover(&ledger).await;
+    }
+    for (id, fault) in store::faults(&ledger) {
+        assert_eq!(fault.state, FaultState::Undone, "{label}: {id}: {:?}", fault.words);
+        if let Undo::EndHolder { process: holder, .. } = &fault.intent.undo {
+            assert!(!process::is_alive(holder), "{label}: the holder has ended");
+        }
+    }
+    // The next start finds nothing to do, and changes nothing.
+    recover(&ledger).await;
+    assert!(world.is_as_before(), "{label}");
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("it is plain data")
+}
+
+async fn every_step(world: &dyn World, killed: Killed) {
+    for step in FaultStep::ALL {
+        one(world, step, killed).await;
+    }
+}
+
+macro_rules! matrix {
+    ($($name:ident: $world:expr;)*) => {$(
+        mod $name {
+            use super::*;
+            #[tokio::test]
+            async fn owner_killed() { every_step(&$world, Killed::Owner).await; }
+            #[tokio::test]
+            async fn guardian_killed() { every_step(&$world, Killed::Guardian).await; }
+            #[tokio::test]
+            async fn both_killed() { every_step(&$world, Killed::Both).await; }
+        }
+    )*};
+}
+
+matrix! {
+    pause: Paused(Victim::new());
+    vanish: Cut(Pair::new(), Fault::Vanish);
+    half_open: Cut(Pair::new(), Fault::HalfOpen { to: None });
+    partition: Cut(Pair::new(), Fault::Partition { from: Vec::new(), direction: deadstick_core::fault::Direction::Both });
+    sqlite_lock: locked();
+}
+
+#[tokio::test]
+async fn a_kill_needs_no_undo_and_leaves_none() {
+    for killed in [Killed::Owner, Killed::Guardian, Killed::Both] {
+        struct Gone(Victim);
+        impl World for Gone {
+            fn fault(&self) -> Fault {
+                Fault::Kill { signal: deadstick_core::fault::Signal::Kill }
+            }
+            fn target(&self) -> ResolvedTarget {
+                self.0.target()
+            }
+            fn is_as_before(&self) -> bool {
+                true
+            }
+        }
+        for step in FaultStep::ALL {
+            one(&Gone(Victim::new()), step, killed).await;
+        }
+    }
+}
