@@ -3,6 +3,10 @@
 //! Owns the torn-tail repair: of a chain that nobody else appends to, what stands behind the last line that is whole and
 //! true is taken off and put aside. A damaged line with true lines behind it is never cut: then the chain stays as it is.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
 use super::{
     Damage, End, FORMAT, File, Follower, Log, LogError, Path, PathBuf, Timeline, Timestamp, at, fs, segment,
     storage,
@@ -58,7 +62,7 @@ impl Log {
         let file = storage::open_append(&path).map_err(at(&path, "open"))?;
         if let Some(repair) = &repair {
             let aside = path.with_extension("jsonl.torn");
-            fs::write(&aside, &repair.dropped).map_err(at(&aside, "write"))?;
+            put_aside(&aside, &repair.dropped).map_err(at(&aside, "write"))?;
             file.set_len(own.len).and_then(|()| file.sync_all()).map_err(at(&path, "repair"))?;
         }
         let mut others = Follower::new(dir, Some(writer));
@@ -82,6 +86,12 @@ impl Log {
         }
         Ok((log, timeline, repair))
     }
+}
+
+/// Keeps what is cut off, behind what was cut off before.
+fn put_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())
 }
 
 /// Takes the writer's lock for as long as the file stays open.

@@ -117,7 +117,9 @@ impl Follower {
             progress.offset = chunk.chunk.end;
             progress.last = chunk.chunk.last;
             progress.seen.extend(chunk.chunk.hashes.iter().map(|h| h.short()));
-            progress.head = chunk.chunk.hashes.last().copied().or(progress.head);
+            // A line that could not be read has the default hash here, and is nothing to name.
+            let mut hashes = chunk.chunk.hashes.iter().rev().copied();
+            progress.head = hashes.find(|h| *h != Hash::default()).or(progress.head);
             timeline.records.extend(chunk.chunk.records);
             timeline.damage.extend(chunk.chunk.damage);
         }

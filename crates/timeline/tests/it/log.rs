@@ -87,7 +87,7 @@ fn a_chain_damaged_before_its_end_is_not_continued_and_not_cut() {
 }
 
 #[test]
-fn one_process_per_writer_and_no_newer_format_is_written_to() {
+fn one_process_per_writer() {
     let dir = tempfile::tempdir().expect("a directory");
     let log = Log::create(dir.path(), "alice", at(0)).expect("creates");
     let writer = log.writer().to_owned();
@@ -166,4 +166,43 @@ fn many_callers_share_one_log() {
     assert!(appender.refresh().expect("reads").records.is_empty());
     let report = verify(dir.path()).expect("verifies");
     assert!(report.is_sound() && report.records() == 401, "{report:?}");
+}
+
+/// The header of a log with another format, made as the layout is documented: digest over salt and payload, hash over
+/// everything before it.
+fn with_format(line: &str, format: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let hex = |text: &str| Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let (head, rest) = line.split_once(",\"hash\":").expect("a hash");
+    let (_, tail) = rest.split_once(",\"salt\":\"").expect("a salt");
+    let (salt, data) = tail.split_once("\",\"data\":").expect("a payload");
+    let data = data.trim_end().strip_suffix('}').expect("an end");
+    let (before, digest) = head.split_once(",\"digest\":").expect("a digest");
+    assert_eq!(digest, format!("\"{}\"", hex(&format!("{salt}{data}"))), "the digest is as documented");
+    let data = data.replace("\"format\":\"1.0\"", &format!("\"format\":\"{format}\""));
+    let head = format!("{before},\"digest\":\"{}\"", hex(&format!("{salt}{data}")));
+    format!("{head},\"hash\":\"{}\",\"salt\":\"{salt}\",\"data\":{data}}}\n", hex(&head))
+}
+
+#[test]
+fn a_newer_minor_is_read_but_not_written_to_and_a_newer_major_is_not_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::create(dir.path(), "alice", at(0)).expect("creates");
+    let writer = log.writer().to_owned();
+    drop(log);
+    let path = segment(dir.path(), &writer);
+    let header = std::fs::read_to_string(&path).expect("reads");
+    assert_eq!(with_format(&header, "1.0"), header, "the layout is as documented");
+
+    std::fs::write(&path, with_format(&header, "1.7")).expect("writes");
+    assert!(verify(dir.path()).expect("verifies").is_sound());
+    let newer = |outcome: LogError| matches!(outcome, LogError::NewerFormat { .. });
+    assert!(Log::resume(dir.path(), &writer, at(1)).is_err_and(newer));
+    let (mut log, _) = Log::open(dir.path(), "bob", at(1)).expect("another writer beside it");
+    log.append(&[note(2, "bob", "on")]).expect("appends");
+
+    std::fs::write(&path, with_format(&header, "2.0")).expect("writes");
+    assert!(read_all(dir.path()).is_err_and(newer));
+    assert!(verify(dir.path()).is_err_and(newer));
+    assert!(Log::open(dir.path(), "bob", at(1)).is_err_and(newer));
 }
