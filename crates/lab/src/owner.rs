@@ -122,7 +122,7 @@ impl Lab {
     pub async fn ended(&self) {
         let mut ended = self.ended.clone();
         // An error means that the task that waits for the child is gone, and with it the runtime: ended too.
-        if ended.wait_for(|ended| *ended).await.is_err() {}
+        ended.wait_for(|ended| *ended).await.ok();
     }
 
     /// Ends the lab: every process, namespace and file of it is gone when this returns.

@@ -43,7 +43,7 @@ pub(crate) fn say(event: &Event) {
     if let Ok(mut line) = serde_json::to_string(event) {
         line.push('\n');
         let mut out = std::io::stdout().lock();
-        if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {}
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).ok();
     }
 }
 

@@ -35,6 +35,10 @@ fn play(args: impl IntoIterator<Item = OsString>) -> Result<u8, Misuse> {
         "launch" => launch::main(&arguments),
         "shop-front" => crate::shop::front::main(&arguments),
         "shop-job" => crate::shop::job::main(&arguments),
+        "postgres-front" => crate::shop_postgres::front::main(&arguments),
+        "postgres-job" => crate::shop_postgres::job::main(&arguments),
+        "postgres-migrate" => crate::shop_postgres::migrate::main(&arguments),
+        "answerer" => crate::shop_postgres::answerer::main(&arguments),
         _ => Err(Misuse),
     }
 }

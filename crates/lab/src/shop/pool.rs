@@ -163,7 +163,7 @@ impl Pool {
             drop(state);
             let outcome = serve(&mut shop, &self.0.file, request.kind);
             // Whoever asked may have given up meanwhile.
-            if request.reply.send(outcome).is_err() {}
+            request.reply.send(outcome).ok();
             state = self.lock();
             state.workers[number] = None;
             // A place for a checkout may have become free for somebody else to fill.

@@ -187,14 +187,14 @@ impl Ender {
     pub(crate) fn end_all(&self) {
         if self.first && nix::unistd::getpid().as_raw() == 1 {
             // Everything in this pid namespace but this process. ESRCH: there is nothing else.
-            if kill(Pid::from_raw(-1), Signal::SIGKILL).is_err() {}
+            kill(Pid::from_raw(-1), Signal::SIGKILL).ok();
             while !matches!(waitpid(None, None), Err(Errno::ECHILD)) {}
             return;
         }
         let pids: Vec<Pid> = lock(&self.table).keys().copied().collect();
         for &pid in &pids {
             // ESRCH: it was quicker.
-            if kill(pid, Signal::SIGKILL).is_err() {}
+            kill(pid, Signal::SIGKILL).ok();
         }
         for pid in pids {
             while matches!(waitpid(pid, None), Err(Errno::EINTR)) {}
@@ -228,7 +228,10 @@ impl Child {
 
     /// Signals it, if it still runs. It cannot be another process of the same number: only this thread reaps.
     pub(crate) fn signal(&self, signal: Signal) {
-        if self.runs() && kill(self.pid, signal).is_err() {}
+        if self.runs() {
+            // ESRCH: it ended this very moment.
+            kill(self.pid, signal).ok();
+        }
     }
 
     /// Waits for its end.

@@ -104,6 +104,11 @@ impl Network {
     pub(crate) fn place(&self, host: &str) -> Result<&Place, LabError> {
         self.hosts.get(host).ok_or_else(|| LabError::network("find a host", format!("there is no {host}")))
     }
+
+    /// The same, to keep.
+    pub(crate) fn take(&mut self, host: &str) -> Result<Place, LabError> {
+        self.hosts.remove(host).ok_or_else(|| LabError::network("find a host", format!("there is no {host}")))
+    }
 }
 
 /// Joins a host to the bridge.

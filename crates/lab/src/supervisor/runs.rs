@@ -64,9 +64,16 @@ impl Runs {
         self.0.get(command).filter(|run| run.child.runs())
     }
 
-    /// Every run's session, of ended ones too: a server may keep a session whose client is gone.
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &BackendIdentity> {
-        self.0.values().filter_map(|run| run.session.as_ref())
+    /// The session of this command's last run, ended or not: a server may keep it when its client is gone.
+    pub(crate) fn session(&self, command: &str) -> Option<&BackendIdentity> {
+        self.0.get(command)?.session.as_ref()
+    }
+
+    /// They have been ended.
+    pub(crate) fn forget_sessions(&mut self) {
+        for run in self.0.values_mut() {
+            run.session = None;
+        }
     }
 
     /// Kills what still runs.

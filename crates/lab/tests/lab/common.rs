@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::lab::LabDescription;
-use deadstick_lab::{Lab, LabClient, Options};
+use deadstick_lab::{HostView, Lab, LabClient, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +48,16 @@ impl Bench {
         assert!(began.elapsed() < Duration::from_secs(2), "stopping took {:?}", began.elapsed());
         assert_eq!(residue(&id, &networks), Vec::<String>::new());
         assert_eq!(self.content(), Vec::<PathBuf>::new());
+    }
+
+    /// Lets any user make a lab here.
+    pub(crate) fn give_to_everybody(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(self.under(), fs::Permissions::from_mode(0o1777)).expect("it is ours");
+    }
+
+    pub(crate) fn under(&self) -> &Path {
+        self.under.path()
     }
 
     pub(crate) fn content(&self) -> Vec<PathBuf> {
@@ -104,11 +115,40 @@ pub(crate) async fn until<F: Future<Output = bool>>(within: Duration, what: &str
     }
 }
 
-/// Removes the folder as the undo would.
-#[expect(dead_code, reason = "not every test file needs it")]
-pub(crate) fn remove(folder: &Path) {
-    if folder.exists() {
-        fs::remove_dir_all(folder).expect("it is ours");
+/// Whether tests that make networks can run. Without the right, they fail where everything must be tried, and say so
+/// elsewhere.
+pub(crate) fn may_make_namespaces() -> bool {
+    let may = deadstick_lab::may_make_namespaces();
+    assert!(may || std::env::var("CI").as_deref() != Ok("true"), "CI must run this as root");
+    if !may {
+        eprintln!("SKIPPED namespaces: this needs root, or a user namespace with all capabilities");
+    }
+    may
+}
+
+/// Cuts a host off: no FIN, no RST.
+pub(crate) fn cut(host: &HostView) {
+    let network = host.network.as_ref().expect("it has one");
+    let namespace = format!("--net=/proc/{}/ns/net", network.holder.pid);
+    let status = Command::new("nsenter").args([&namespace, "ip", "link", "set", "eth0", "down"]).status();
+    assert!(status.expect("nsenter runs").success());
+}
+
+/// Ways into the shop on PostgreSQL.
+pub(crate) struct Shop {
+    pub(crate) primary: tokio_postgres::Client,
+    /// Where host job answers.
+    pub(crate) job: String,
+}
+
+impl Shop {
+    pub(crate) async fn of(client: &LabClient) -> Self {
+        let variables = client.variables().await.expect("variables");
+        let url = variables.get("db.primary").expect("there is a primary");
+        let (primary, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("it lets us in");
+        tokio::spawn(connection);
+        Self { primary, job: variables.get("job.address").expect("there is a job host").clone() }
     }
 }
 

@@ -1,10 +1,8 @@
 //! The embedded shop, for real: every beat of the first lesson, and an end that leaves nothing.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Bench, Http, until};
+use super::common::{Bench, Http, none, signal, until};
 use deadstick_lab::{LabClient, LabError, RunState, SHOP};
 use nix::sys::signal::Signal;
 
@@ -41,13 +39,13 @@ async fn a_hung_job_with_all_holes_open_takes_the_catalogue_along() {
     {
         client.set(key, value).await.expect("it is a setting");
     }
-    let started = client.run("job", &common::none()).await.expect("it starts");
-    common::signal(&started.process, Signal::SIGSTOP);
+    let started = client.run("job", &none()).await.expect("it starts");
+    signal(&started.process, Signal::SIGSTOP);
     assert_eq!(
         client.variables().await.expect("variables").get("job.pid"),
         Some(&started.process.pid.to_string())
     );
-    assert!(matches!(client.run("job", &common::none()).await, Err(LabError::StillRunning { .. })));
+    assert!(matches!(client.run("job", &none()).await, Err(LabError::StillRunning { .. })));
 
     let shop = Http::of(client).await;
     let customers: Vec<_> = (0..8)
@@ -87,8 +85,8 @@ async fn each_defence_holds_by_itself() {
         for (key, value) in holes.into_iter().filter(|(key, _)| *key != closed) {
             client.set(key, value).await.expect("it is a setting");
         }
-        let started = client.run("job", &common::none()).await.expect("it starts");
-        common::signal(&started.process, Signal::SIGSTOP);
+        let started = client.run("job", &none()).await.expect("it starts");
+        signal(&started.process, Signal::SIGSTOP);
         let shop = Http::of(client).await;
         let mut customers = tokio::task::JoinSet::new();
         for _ in 0..8 {
@@ -121,10 +119,10 @@ async fn the_job_asked_to_end_rolls_back_and_says_so() {
     for (key, value) in [("job.transaction", "whole-run"), ("job.run-time", "1h"), ("job.batches", "2")] {
         client.set(key, value).await.expect("it is a setting");
     }
-    let started = client.run("job", &common::none()).await.expect("it starts");
+    let started = client.run("job", &none()).await.expect("it starts");
     let shop = Http::of(client).await;
     assert_eq!(shop.post("/checkout").await.map(|a| a.status), Some(503), "the lock is held");
-    common::signal(&started.process, Signal::SIGTERM);
+    signal(&started.process, Signal::SIGTERM);
     until(SOON, "the job ended", || async {
         client
             .status()
@@ -151,7 +149,7 @@ async fn settings_take_effect_while_it_runs_and_nonsense_is_refused() {
     }
     assert!(matches!(client.set("front.workers", "many").await, Err(LabError::BadValue { .. })));
     assert!(matches!(client.set("font.workers", "2").await, Err(LabError::UnknownSetting { .. })));
-    assert!(matches!(client.run("migrate", &common::none()).await, Err(LabError::UnknownCommand { .. })));
+    assert!(matches!(client.run("migrate", &none()).await, Err(LabError::UnknownCommand { .. })));
     assert!(matches!(client.end("job").await, Err(LabError::NothingRuns { .. })));
     assert!(matches!(client.end("db").await, Err(LabError::UnknownHost { .. })));
     assert!(matches!(client.terminate(1).await, Err(LabError::NoServer { .. })));
