@@ -184,3 +184,6 @@ fn next_due(board: &Board) -> Option<(Timestamp, Body)> {
     }
     first
 }
+
+#[cfg(test)]
+mod tests;

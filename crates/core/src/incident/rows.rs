@@ -67,8 +67,13 @@ impl Incident {
                 rows.push(self.queue_row(run, &mut vec![&run.name]));
             }
         }
-        let called = |alert: &Name| self.board.runs.values().any(|run| run.alert.as_ref() == Some(alert));
-        let alone = self.board.alerts.values().filter(|row| row.cleared_at.is_none() && !called(&row.alert));
+        let spoken_for = |alert: &AlertRow| {
+            self.board.runs.values().any(|run| {
+                let listed = alert.checklist.as_ref() == Some(&run.name) && !run.is_finished();
+                listed || run.alert.as_ref() == Some(&alert.alert)
+            })
+        };
+        let alone = self.board.alerts.values().filter(|row| row.cleared_at.is_none() && !spoken_for(row));
         rows.extend(alone.map(|row| QueueRow {
             checklist: row.checklist.clone(),
             title: row.title.clone(),

@@ -113,3 +113,6 @@ impl Findings {
         self.0.push(Diagnostic::new(message, place.clone()).hint(hint).rule(rule, severity));
     }
 }
+
+#[cfg(test)]
+mod tests;
