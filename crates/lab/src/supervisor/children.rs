@@ -1,7 +1,7 @@
 //! The supervisor's children: starting them, hearing them, ending them, and reaping every orphan.
 //!
-//! Children are started from the main thread, whose death is what their death signal is tied to. The supervisor has no
-//! other thread that starts anything.
+//! A child's death signal is tied to the thread that started it: the main thread, or the thread of its network
+//! namespace, and both live as long as the lab.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -118,7 +118,7 @@ impl Children {
             }
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Forked { pid, state, mut events, orders } = self.fork(who, &mut command, network)?;
+        let Forked { pid, state, mut events, orders } = self.fork(who, command, network)?;
         match timeout(LAUNCH_WITHIN, events.recv()).await {
             Ok(Some(Event::Launched { process, network })) => {
                 Ok(Child { who: who.to_owned(), process, network, state, events, orders, pid })
@@ -130,15 +130,10 @@ impl Children {
     }
 
     /// Forks and enters the child into the table before anything else can run, so that its end is never missed.
-    fn fork(
-        &self,
-        who: &str,
-        command: &mut Command,
-        network: Option<&Namespace>,
-    ) -> Result<Forked, LabError> {
+    fn fork(&self, who: &str, mut command: Command, network: Option<&Namespace>) -> Result<Forked, LabError> {
         let failed = |e: std::io::Error| LabError::spawn(who, e);
         let mut spawned = match network {
-            Some(namespace) => namespace.inside(|| command.spawn())?,
+            Some(namespace) => namespace.inside(move || command.spawn())?,
             None => command.spawn(),
         }
         .map_err(failed)?;

@@ -1,15 +1,16 @@
 //! The lab's network: one namespace per host, and a hub that joins them with a bridge.
 //!
-//! Nothing is ever bind-mounted or named outside: a namespace lives as long as a process or a file of this supervisor
-//! holds it. The supervisor itself stays in the machine's network.
+//! Nothing is ever bind-mounted or named outside: a namespace lives as long as a process, thread or file of this
+//! supervisor holds it. The supervisor's main thread stays in the machine's network.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, unshare};
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth, new_connection};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -22,45 +23,57 @@ const PREFIX: u8 = 24;
 const BRIDGE: &str = "deadstick";
 const UPLINK: &str = "eth0";
 
-/// A network namespace, held open.
+type Errand = Box<dyn FnOnce() + Send>;
+
+/// A network namespace, with a thread that lives in it.
+///
+/// A thread of its own, because without root nobody can come back: the machine's network belongs to a user namespace in
+/// which this process has no say. The thread ends with the last clone of this, and what it started ends with it.
 #[derive(Clone)]
 pub(crate) struct Namespace {
+    errands: Sender<Errand>,
     file: Arc<File>,
-    home: Arc<File>,
 }
 
 impl Namespace {
     /// Makes an empty one.
-    fn make(home: &Arc<File>) -> Result<Self, LabError> {
-        unshare(CloneFlags::CLONE_NEWNET)
-            .map_err(|e| LabError::not_permitted("make a network namespace", e))?;
-        let made = File::open("/proc/thread-self/ns/net");
-        go_home(home);
-        let file = made.map_err(|e| LabError::network("hold a namespace", e))?;
-        Ok(Self { file: Arc::new(file), home: Arc::clone(home) })
+    fn make(name: &str) -> Result<Self, LabError> {
+        let failed = |e: std::io::Error| LabError::network(format!("hold namespace {name}"), e);
+        let (errands, waiting) = channel::<Errand>();
+        let (made, told) = channel();
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::Builder::new().name(format!("network {name}"));
+        let live = move || {
+            let _inside_runtime = runtime.enter();
+            let file = unshare(CloneFlags::CLONE_NEWNET).map(|()| File::open("/proc/thread-self/ns/net"));
+            if made.send(file).is_ok() {
+                waiting.into_iter().for_each(|errand| errand());
+            }
+        };
+        thread.spawn(live).map_err(failed)?;
+        let file = told.recv().map_err(|e| LabError::network(format!("hold namespace {name}"), e))?;
+        let file =
+            file.map_err(|e| LabError::not_permitted("make a network namespace", e))?.map_err(failed)?;
+        Ok(Self { errands, file: Arc::new(file) })
     }
 
-    /// Does something inside: what it opens or starts belongs to the namespace for good. Short, and never across an
-    /// await, because the whole thread is inside meanwhile.
-    pub(crate) fn inside<T>(&self, act: impl FnOnce() -> T) -> Result<T, LabError> {
-        setns(&*self.file, CloneFlags::CLONE_NEWNET)
-            .map_err(|e| LabError::network("enter a namespace", e))?;
-        let result = act();
-        go_home(&self.home);
-        Ok(result)
+    /// Does something inside: what it opens or starts belongs to the namespace for good. Short, because the caller waits.
+    pub(crate) fn inside<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, LabError> {
+        let gone = || LabError::network("do something in a namespace", "its thread has ended");
+        let (done, result) = channel();
+        // Nobody can have stopped waiting for it: this does, just below.
+        let errand = Box::new(move || drop(done.send(act())));
+        self.errands.send(errand).map_err(|_| gone())?;
+        result.recv().map_err(|_| gone())
     }
 
-    /// Connects from inside to outside callers' knowledge: the socket is born there, the waiting is done here.
+    /// Connects from inside: the socket is born there, the waiting is done here.
     pub(crate) async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
         let socket = self.inside(TcpSocket::new_v4).map_err(std::io::Error::other)??;
         socket.connect(to).await
-    }
-}
-
-/// Back to the machine's network. A supervisor that is lost in a lab's namespace must not go on.
-fn go_home(home: &File) {
-    if setns(home, CloneFlags::CLONE_NEWNET).is_err() {
-        std::process::abort();
     }
 }
 
@@ -79,10 +92,7 @@ pub(crate) struct Network {
 impl Network {
     /// Makes a namespace for each host, and joins them.
     pub(crate) async fn make(hosts: &'static [&'static str]) -> Result<Self, LabError> {
-        let home =
-            File::open("/proc/thread-self/ns/net").map_err(|e| LabError::network("find the way home", e))?;
-        let home = Arc::new(home);
-        let hub = Namespace::make(&home)?;
+        let hub = Namespace::make("hub")?;
         let hub_links = links(&hub)?;
         bring_up_loopback(&hub_links).await?;
         let bridge = hub_links.link().add(LinkBridge::new(BRIDGE).up().build()).execute().await;
@@ -93,7 +103,7 @@ impl Network {
         for (&name, last) in hosts.iter().zip(HUB.octets()[3] + 1..) {
             let [a, b, c, _] = HUB.octets();
             let address = Ipv4Addr::new(a, b, c, last);
-            let namespace = Namespace::make(&home)?;
+            let namespace = Namespace::make(name)?;
             join(&hub_links, bridge, name, &namespace, address).await?;
             places.insert(name, Place { namespace, address: IpAddr::V4(address) });
         }
