@@ -255,7 +255,9 @@ pub fn fault_words(fault: &Fault) -> String {
     }
 }
 
-const fn severity_word(severity: IncidentSeverity) -> &'static str {
+/// `SEV1`, as people say it.
+#[must_use]
+pub const fn severity_word(severity: IncidentSeverity) -> &'static str {
     match severity {
         IncidentSeverity::Sev1 => "SEV1",
         IncidentSeverity::Sev2 => "SEV2",

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 use deadstick_core::Timestamp;
-use deadstick_core::event::{Body, IncidentSeverity, Record, describe};
+use deadstick_core::debrief::Debrief;
+use deadstick_core::event::{Body, Record, describe, severity_word};
 use deadstick_core::text::printable;
 use deadstick_core::units::HumanDuration;
 
@@ -20,14 +21,15 @@ pub enum Detail {
     Full,
 }
 
-/// Writes a title block and the timeline. Records may come in any order.
+/// Writes a title block and the timeline of records that come in the log's order.
 ///
 /// # Errors
 /// The output does not take it.
 pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::Result<()> {
+    title_block(records, &mut out)?;
     let mut records: Vec<&Record> = records.iter().collect();
-    records.sort_by(|a, b| (a.event.occurred, a.order()).cmp(&(b.event.occurred, b.order())));
-    title_block(&records, &mut out)?;
+    // Stable: what happened at the same moment keeps the log's order, causes first.
+    records.sort_by_key(|record| record.event.occurred);
 
     writeln!(out, "\n## Timeline\n\nAll times are UTC.")?;
     let mut day = None;
@@ -71,74 +73,61 @@ pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::
 }
 
 /// What a reader wants to know before the timeline.
-fn title_block(records: &[&Record], out: &mut impl Write) -> io::Result<()> {
-    let mut title = "Incident".to_owned();
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    let mut severities: Vec<IncidentSeverity> = Vec::new();
-    let mut control: Vec<String> = Vec::new();
-    let (mut start, mut end) = (None, None);
-    let (mut lost_since, mut lost_for, mut losses) = (None, TimeDelta::zero(), 0);
-    let mut verdict = None;
+fn title_block(records: &[Record], out: &mut impl Write) -> io::Result<()> {
+    let debrief = Debrief::of(records);
+    let time = |t: Timestamp| t.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let clock = |t: Timestamp| t.format("%H:%M:%S");
+    let title = if debrief.title.is_empty() { "Incident" } else { &debrief.title };
+    writeln!(out, "# {}\n\n| | |\n|---|---|", escape(&printable(title)))?;
+    let mut row = |key: &str, value: &str| writeln!(out, "| {key} | {value} |");
+
+    match (debrief.exercise, &debrief.playbook) {
+        (true, Some(playbook)) => row("Kind", &format!("exercise, playbook {playbook}"))?,
+        (true, None) => row("Kind", "exercise")?,
+        (false, _) => row("Kind", "incident")?,
+    }
+    let start = debrief.opened_at.or_else(|| records.iter().map(|r| r.event.occurred).min());
+    if let Some(start) = start {
+        row("Start", &time(start))?;
+    }
+    row("End", &debrief.closed_at.map_or("not closed".to_owned(), time))?;
+    if let (Some(start), Some(end)) = (start, debrief.closed_at) {
+        row("Duration", &length(end - start))?;
+    }
+    let (mut severity, mut control) = (Vec::new(), Vec::new());
     for record in records {
-        let (at, by) = (record.event.occurred, record.event.by.as_str());
-        match &record.event.body {
-            Body::IncidentOpened { title: t, severity, exercise, .. } => {
-                title = t.clone();
-                start = start.or(Some(at));
-                severities.push(*severity);
-                let kind = if *exercise { "exercise" } else { "incident" };
-                rows.push(("Kind", kind.to_owned()));
+        let event = &record.event;
+        match &event.body {
+            Body::IncidentOpened { severity: now, .. } | Body::SeverityChanged { to: now, .. } => {
+                severity.push(severity_word(*now));
             }
-            Body::SeverityChanged { to, .. } => severities.push(*to),
-            Body::IncidentClosed { .. } => end = Some(at),
-            Body::ControlAssumed => control.push(format!("{} from {}", escape(by), at.format("%H:%M:%S"))),
-            Body::ControlTransferred { to } => {
-                control.push(format!("{} from {}", escape(to), at.format("%H:%M:%S")));
-            }
-            Body::SteadyStateLost { .. } => {
-                losses += 1;
-                lost_since.get_or_insert(at);
-            }
-            Body::SteadyStateRegained { .. } => {
-                if let Some(since) = lost_since.take() {
-                    lost_for += at - since;
-                }
-            }
-            Body::DrillVerdict { verdict: v, .. } => verdict = Some(v.word().replace('-', " ")),
+            Body::ControlAssumed => control.push((event.by.as_str(), event.occurred)),
+            Body::ControlTransferred { to } => control.push((to, event.occurred)),
             _ => {}
         }
     }
-    let start = start.or_else(|| records.first().map(|r| r.event.occurred));
-    let time = |t: Timestamp| t.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    if let Some(start) = start {
-        rows.push(("Start", time(start)));
+    if !severity.is_empty() {
+        row("Severity", &severity.join(", then "))?;
     }
-    rows.push(("End", end.map_or("not closed".to_owned(), time)));
-    if let (Some(start), Some(end)) = (start, end) {
-        rows.push(("Duration", length(end - start)));
-    }
-    if !severities.is_empty() {
-        let words: Vec<_> = severities.iter().map(|s| format!("{s:?}").to_uppercase()).collect();
-        rows.push(("Severity", words.join(", then ")));
-    }
-    let nobody = || "nobody".to_owned();
-    rows.push(("Control", if control.is_empty() { nobody() } else { control.join(", then ") }));
-    if losses > 0 {
-        let mut lost = match lost_for.is_zero() {
-            true => String::new(),
-            false => format!("for {}", length(lost_for)),
+    let holders: Vec<_> = control
+        .iter()
+        .map(|(who, from)| format!("{} from {}", escape(&printable(who)), clock(*from)))
+        .collect();
+    row("Control", if holders.is_empty() { "nobody".to_owned() } else { holders.join(", then ") }.as_str())?;
+    for loss in &debrief.losses {
+        let until = match loss.regained_at {
+            Some(at) => format!("to {} ({})", clock(at), length(at - loss.lost_at)),
+            None => "and not regained".to_owned(),
         };
-        if let Some(since) = lost_since {
-            lost.push_str(if lost.is_empty() { "" } else { ", and " });
-            lost.push_str(&format!("since {}, not regained", since.format("%H:%M:%S")));
-        }
-        rows.push(("Steady state lost", lost));
+        row("Steady state lost", &format!("{}, {} {until}", loss.probe, clock(loss.lost_at)))?;
     }
-    if let Some(verdict) = verdict {
-        rows.push(("Verdict", verdict));
+    for fault in debrief.faults.iter().filter(|fault| fault.residue.is_some() && fault.undone.is_none()) {
+        row("**Residue**", &format!("**fault {} is still in place**", escape(&printable(&fault.id))))?;
     }
-    writeln!(out, "# {}\n\n| | |\n|---|---|", escape(&printable(&title)))?;
-    rows.iter().try_for_each(|(key, value)| writeln!(out, "| {key} | {value} |"))
+    if let Some((verdict, _)) = &debrief.verdict {
+        row("Verdict", &verdict.word().replace('-', " "))?;
+    }
+    Ok(())
 }
 
 /// The event's sentence with what matters most in bold, and the text of a checklist's item in italics.

@@ -81,13 +81,13 @@ fn a_postmortem_author_can_paste_the_markdown() {
 
 | | |
 |---|---|
-| Kind | exercise |
+| Kind | exercise, playbook first-lesson |
 | Start | 2025-11-21 04:40:00 UTC |
 | End | 2025-11-21 04:44:00 UTC |
 | Duration | 4m |
 | Severity | SEV2 |
 | Control | alice from 04:40:06 |
-| Steady state lost | for 3m 16s |
+| Steady state lost | checkout, 04:40:04 to 04:43:20 (3m 16s) |
 | Verdict | outage |
 
 ## Timeline
