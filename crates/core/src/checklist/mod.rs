@@ -8,6 +8,7 @@
 mod compile;
 mod file;
 mod lint;
+pub mod paper;
 mod refer;
 mod sensing;
 

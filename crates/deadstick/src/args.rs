@@ -1,0 +1,451 @@
+//! The command line: words, options and help.
+//!
+//! Owns what can be typed; what it does is in [`crate::commands`], one file per command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use deadstick_core::units::{HumanDuration, Name};
+
+/// Stage outages, work them with checklists, keep the timeline.
+///
+/// deadstick stages outages that need several holes to line up, walks the people who respond through checklists that
+/// sense the system, records everything on one timeline, and takes every disturbance back out whatever dies on the way.
+///
+/// Begin with `deadstick drill`: the first lesson runs on a small shop of its own and needs nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "deadstick", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 internal; 2 usage, or a file that does not parse; 3 the gate failed; \
+    4 invalid: a fault did not land; 5 residue: something could not be undone; 6 aborted, all undone; \
+    7 refused by policy or missing capability; 8 the answer is no.")]
+pub struct Cli {
+    /// What goes for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that go for every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Where incidents and ledgers are kept [default: $DEADSTICK_STATE, else the system's or your state folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print for machines: one JSON value, the last line of stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Whether to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    /// Say only what matters
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Who you are, on the timeline [default: $DEADSTICK_NAME, else $USER]
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stage a playbook, respond to it, debrief; without an argument the first lesson
+    Drill(Drill),
+    /// Respond to an incident: the screen, or --plain
+    Respond(Respond),
+    /// Open, list, show and work incidents
+    #[command(subcommand)]
+    Incident(Incident),
+    /// List, show, lint and print checklists
+    #[command(subcommand)]
+    Checklist(Checklist),
+    /// List, show and check playbooks
+    #[command(subcommand)]
+    Playbook(Playbook),
+    /// Show, add to, export, verify and seal timelines
+    #[command(subcommand)]
+    Timeline(Timeline),
+    /// Scores and figures of a drill or incident
+    Debrief(Debrief),
+    /// The practice systems by themselves
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Ask one probe by hand
+    #[command(subcommand)]
+    Probe(Probe),
+    /// What is, or may be, injected at this moment
+    Faults,
+    /// Undo whatever dead runs have left
+    Restore,
+    /// What this host can do, and why not
+    Doctor,
+    /// JSON Schema of the files people write, for editors
+    Schema(Schema),
+    /// Shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page
+    Man,
+
+    /// The process that undoes what its owner cannot
+    #[command(hide = true)]
+    Guardian {
+        /// The run's ledger
+        #[arg(long)]
+        ledger: PathBuf,
+    },
+    /// A process that holds a lock or a session
+    #[command(hide = true)]
+    Hold,
+    /// A process of a lab
+    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
+    LabProcess {
+        /// Its own business
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// `deadstick drill`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  deadstick drill                                   the first lesson, with the screen\n  \
+    deadstick drill leaky-abstractions --headless     the flagship, in lines\n  \
+    deadstick drill leaky-abstractions --headless --close tcp --expect no-outage\n  \
+    deadstick drill ./mine.yaml --headless --json")]
+pub struct Drill {
+    /// A shipped playbook by name, or a file by path
+    #[arg(default_value = "first-lesson")]
+    pub playbook: String,
+    /// Append-only lines, no questions; the default without a terminal
+    #[arg(long)]
+    pub headless: bool,
+    /// Respond in plain lines instead of on the screen
+    #[arg(long, conflicts_with = "headless")]
+    pub plain: bool,
+    /// Let this slice's defence hold (may be repeated)
+    #[arg(long, value_name = "SLICE", value_delimiter = ',', conflicts_with = "only")]
+    pub close: Vec<Name>,
+    /// Open only these slices' holes
+    #[arg(long, value_name = "SLICE,…", value_delimiter = ',')]
+    pub only: Option<Vec<Name>>,
+    /// For what chance decides; printed, so that a run can be repeated
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Exit with 8 when the verdict is the other one
+    #[arg(long, value_enum)]
+    pub expect: Option<Expect>,
+    /// A script of responder acts, played instead of a person
+    #[arg(long, value_name = "FILE")]
+    pub responder: Option<String>,
+    /// Print what would be staged, and stage nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A verdict to be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Expect {
+    /// Steady state is lost for longer than tolerated.
+    Outage,
+    /// It is not.
+    NoOutage,
+}
+
+/// `deadstick respond`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  deadstick respond                       the newest incident\n  \
+    deadstick respond --new \"Checkout hangs\"  a new one\n  deadstick respond --plain               for pipes and screen readers")]
+pub struct Respond {
+    /// Which incident, by the beginning of its id [default: the newest]
+    pub incident: Option<String>,
+    /// Open a new incident with this title
+    #[arg(long, value_name = "TITLE", conflicts_with = "incident")]
+    pub new: Option<String>,
+    /// Append-only lines instead of the screen
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// `deadstick incident`
+#[derive(Debug, Subcommand)]
+pub enum Incident {
+    /// Open an incident and print its id
+    Open {
+        /// What is wrong
+        title: String,
+        /// How bad it is, from 1 (everybody is affected) to 4
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+        severity: u8,
+    },
+    /// List incidents, oldest first
+    List,
+    /// Show where an incident stands
+    Show {
+        /// Which [default: the newest]
+        incident: Option<String>,
+    },
+    /// Raise the alert that a checklist answers
+    Alert {
+        /// The checklist: a shipped one by name, or a file by path
+        checklist: String,
+        /// Which incident [default: the newest]
+        #[arg(long)]
+        incident: Option<String>,
+    },
+    /// Do one thing that a responder can do, in the words of the plain mode
+    #[command(after_help = "Examples:\n  deadstick incident act assume\n  deadstick incident act open database-lock-pileup\n  \
+        deadstick incident act confirm 2 4711\n  deadstick incident act note The phones are quiet\n  deadstick incident act help")]
+    Act {
+        /// Which incident [default: the newest]
+        #[arg(long)]
+        incident: Option<String>,
+        /// What to do
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Close an incident
+    Close {
+        /// How it ended
+        summary: String,
+        /// Which incident [default: the newest]
+        #[arg(long)]
+        incident: Option<String>,
+        /// Close although something is unfinished
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+/// `deadstick checklist`
+#[derive(Debug, Subcommand)]
+pub enum Checklist {
+    /// List the shipped checklists
+    List,
+    /// Show a checklist as it is written
+    Show {
+        /// A shipped checklist by name, or a file by path
+        checklist: String,
+    },
+    /// Print a checklist for paper
+    Print {
+        /// A shipped checklist by name, or a file by path
+        checklist: String,
+    },
+    /// Look for what makes checklists fail their readers; exit 8 on errors
+    Lint {
+        /// Shipped checklists by name, or files by path [default: all that ship]
+        checklists: Vec<String>,
+    },
+}
+
+/// `deadstick playbook`
+#[derive(Debug, Subcommand)]
+pub enum Playbook {
+    /// List the shipped playbooks
+    List,
+    /// Show a playbook as it is written: the beginning of one of your own
+    Show {
+        /// A shipped playbook by name, or a file by path
+        playbook: String,
+    },
+    /// Check playbooks without staging them
+    Check {
+        /// Shipped playbooks by name, or files by path [default: all that ship]
+        playbooks: Vec<String>,
+    },
+}
+
+/// `deadstick timeline`
+#[derive(Debug, Subcommand)]
+pub enum Timeline {
+    /// Show a timeline in lines
+    Show {
+        /// Which incident [default: the newest]
+        incident: Option<String>,
+    },
+    /// Add a note, perhaps back-dated
+    Add {
+        /// What
+        text: String,
+        /// Which incident [default: the newest]
+        #[arg(long)]
+        incident: Option<String>,
+        /// How long ago it was, such as 3m
+        #[arg(long, value_name = "DURATION")]
+        ago: Option<HumanDuration>,
+    },
+    /// Write a timeline for a postmortem, a spreadsheet or a machine
+    Export {
+        /// Which incident [default: the newest]
+        incident: Option<String>,
+        /// The format
+        #[arg(long, value_enum, default_value_t = ExportFormat::Markdown)]
+        format: ExportFormat,
+        /// Do not guard cells against spreadsheets that run them as formulas (csv)
+        #[arg(long)]
+        raw: bool,
+        /// Write to this file instead of stdout
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check that nothing was changed, dropped or reordered; exit 8 if so
+    Verify {
+        /// Which incident [default: the newest]
+        incident: Option<String>,
+    },
+    /// Print a short code of the timeline's head, to be kept elsewhere
+    Seal {
+        /// Which incident [default: the newest]
+        incident: Option<String>,
+    },
+}
+
+/// Export formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// For a postmortem.
+    Markdown,
+    /// For a spreadsheet.
+    Csv,
+    /// One CloudEvents object a line.
+    Jsonl,
+}
+
+/// `deadstick debrief`
+#[derive(Debug, Args)]
+pub struct Debrief {
+    /// Which incident [default: the newest]
+    pub incident: Option<String>,
+}
+
+/// `deadstick lab`
+#[derive(Debug, Subcommand)]
+pub enum Lab {
+    /// Bring a lab up and hold it until Ctrl-C
+    Up {
+        /// Which lab
+        #[arg(default_value = "shop")]
+        lab: String,
+        /// Set this once it is up (may be repeated)
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// End a lab that is up
+    Down,
+    /// Show what runs, with pids, sessions, addresses and settings
+    Status,
+    /// List the labs with their settings and commands
+    List,
+    /// Change a setting
+    Set {
+        /// Its key, such as job.transaction
+        key: String,
+        /// Its new value
+        value: String,
+    },
+    /// Run a command of the lab
+    Run {
+        /// Which, such as job or migrate
+        command: String,
+        /// Its options (may be repeated)
+        #[arg(long = "option", short = 'o', value_name = "KEY=VALUE")]
+        options: Vec<String>,
+    },
+    /// End the process on a host
+    End {
+        /// Which host
+        host: String,
+    },
+    /// Terminate a PostgreSQL backend of the primary
+    Terminate {
+        /// Its backend pid
+        backend: i32,
+    },
+}
+
+/// `deadstick probe`
+#[derive(Debug, Subcommand)]
+pub enum Probe {
+    /// Ask a URL; satisfied by any 2xx unless --status says otherwise
+    Http {
+        /// The URL
+        url: String,
+        /// Send POST instead of GET
+        #[arg(long)]
+        post: bool,
+        /// The exact status expected
+        #[arg(long)]
+        status: Option<u16>,
+        /// Text the body must hold
+        #[arg(long, value_name = "TEXT")]
+        body_contains: Option<String>,
+        /// No answer by then is unknown
+        #[arg(long, default_value = "2s")]
+        timeout: HumanDuration,
+    },
+    /// Connect; satisfied when something accepts
+    Tcp {
+        /// HOST:PORT
+        address: String,
+        /// No answer by then is unknown
+        #[arg(long, default_value = "2s")]
+        timeout: HumanDuration,
+    },
+    /// Query a database, read-only
+    Sql {
+        /// A postgres:// URL, or sqlite:PATH
+        #[arg(long)]
+        connect: String,
+        /// The query; its first value is what counts
+        #[arg(long)]
+        query: String,
+        /// What the first value must be
+        #[arg(long)]
+        equals: Option<String>,
+        /// No answer by then is unknown
+        #[arg(long, default_value = "2s")]
+        timeout: HumanDuration,
+    },
+    /// Look for a process
+    Process {
+        /// Its pid
+        pid: u32,
+    },
+}
+
+/// `deadstick schema`
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of which files
+    #[arg(value_enum)]
+    pub kind: SchemaKind,
+}
+
+/// Files people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// Playbooks.
+    Playbook,
+    /// Checklists.
+    Checklist,
+    /// Responder scripts.
+    Responder,
+}

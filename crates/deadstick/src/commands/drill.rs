@@ -1,0 +1,278 @@
+//! `deadstick drill`: stages a playbook, with a responder at the screen, in plain lines, by a script, or with nobody.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadstick_core::debrief::Debrief;
+use deadstick_core::drill::Order;
+use deadstick_core::event::{SliceKind, Verdict};
+use deadstick_core::playbook::{Playbook, Step};
+use deadstick_core::source::did_you_mean;
+use deadstick_core::units::Name;
+use deadstick_probes::Prober;
+use deadstick_runner::drill::{self, Progress, Report, Settings};
+use deadstick_runner::library::{self, Read};
+use deadstick_runner::responder::Script;
+use deadstick_runner::session::{Sensing, Session, now};
+use deadstick_runner::surroundings::LabSurroundings;
+use deadstick_runner::{incidents, signals};
+use deadstick_timeline::Ledger;
+use tokio::sync::watch;
+
+use super::respond;
+use crate::args::{self, Expect};
+use crate::context::{self, Context};
+use crate::exit::{self, Answer, DONE, Failure};
+use crate::screen::Seat;
+
+/// How long a responder who has left is waited for: everything is being undone meanwhile.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Stages it.
+pub fn run(context: &Context, args: &args::Drill) -> Answer {
+    let playbook = library::playbook(&args.playbook)?;
+    let script = args.responder.as_deref().map(read_script).transpose()?;
+    let open = holes(&playbook.value, args)?;
+    if args.dry_run {
+        return dry_run(context, &playbook.value, &open);
+    }
+    // Namespaces of our own, before there is a second thread.
+    if std::ptr::eq(playbook.value.lab, &raw const deadstick_lab::SHOP_POSTGRES)
+        && !deadstick_lab::may_make_namespaces()
+    {
+        deadstick_lab::enter_user_namespace()?;
+    }
+    let answer = context.runtime()?.block_on(stage(context, args, playbook, script, open));
+    answer
+}
+
+fn read_script(path: &str) -> Result<Script, Failure> {
+    // A script is always a file; nothing of the kind ships.
+    let path = if path.contains('/') { path.to_owned() } else { format!("./{path}") };
+    let source = library::find("responder script", &[], &path)?;
+    Ok(Script::read(&source)?)
+}
+
+/// The holes to be opened.
+fn holes(playbook: &Playbook, args: &args::Drill) -> Result<BTreeSet<Name>, Failure> {
+    let all: BTreeSet<Name> = playbook.slices.iter().map(|s| s.name.clone()).collect();
+    for name in args.close.iter().chain(args.only.iter().flatten()) {
+        if !all.contains(name) {
+            return Err(Failure::usage(format!("the playbook {} has no slice `{name}`", playbook.name))
+                .hint(did_you_mean(name.as_str(), all.iter().map(Name::as_str))));
+        }
+    }
+    Ok(match &args.only {
+        Some(only) => only.iter().cloned().collect(),
+        None => all.into_iter().filter(|name| !args.close.contains(name)).collect(),
+    })
+}
+
+fn dry_run(context: &Context, playbook: &Playbook, open: &BTreeSet<Name>) -> Answer {
+    let slices: Vec<_> = playbook
+        .slices
+        .iter()
+        .map(|slice| {
+            let is_open = open.contains(&slice.name);
+            serde_json::json!({
+                "slice": slice.name,
+                "open": is_open,
+                "kind": slice.kind(),
+                "at": slice.at.map(|at| humantime::format_duration(at).to_string()),
+                "what": if is_open { &slice.hole } else { &slice.defence },
+                "steps": if is_open { &slice.open } else { &slice.closed }.iter().map(describe_step).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let value = serde_json::json!({ "playbook": playbook.name, "lab": playbook.lab.name, "slices": slices });
+    context.answer(&value, || {
+        let mut text = format!("{}: {}\nlab {}: {}\n", playbook.name, playbook.title, playbook.lab.name, playbook.lab.about);
+        for slice in &playbook.slices {
+            let is_open = open.contains(&slice.name);
+            let when = match (slice.kind(), slice.at) {
+                (SliceKind::ActiveFailure, Some(at)) => format!("at {}", humantime::format_duration(at)),
+                _ => "from the beginning".to_owned(),
+            };
+            let (state, what, steps) =
+                if is_open { ("OPEN", &slice.hole, &slice.open) } else { ("closed", &slice.defence, &slice.closed) };
+            text.push_str(&format!("\n{} ({state}, {when}): {what}\n", slice.name));
+            for step in steps {
+                text.push_str(&format!("  - {}\n", describe_step(step)));
+            }
+        }
+        text.push_str("\nEvery fault is undone when the drill ends, when its lease ends, and when this process dies.");
+        text
+    })?;
+    Ok(DONE)
+}
+
+fn describe_step(step: &Step) -> String {
+    let pairs = |pairs: &[(String, String)]| {
+        pairs.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+    };
+    match step {
+        Step::Set(settings) => format!("set {}", pairs(settings)),
+        Step::Run { command, options } if options.is_empty() => format!("run {command}"),
+        Step::Run { command, options } => format!("run {command} with {}", pairs(options)),
+        Step::Wait(wait) => format!("wait {}", humantime::format_duration(*wait)),
+        Step::Inject(fault) => format!("inject {} on {}", drill::kind_of(&fault.fault), fault.host),
+    }
+}
+
+/// How the responder takes part.
+enum Part {
+    Nobody,
+    Script(Script),
+    Person,
+}
+
+async fn stage(
+    context: &Context,
+    args: &args::Drill,
+    playbook: Read<Playbook>,
+    script: Option<Script>,
+    open: BTreeSet<Name>,
+) -> Answer {
+    let (stop, signal) = signals::until_stopped().map_err(Failure::internal)?;
+    let state = context.state()?;
+    context.recover(&state.ledgers()).await?;
+    let me = context.me();
+    let headless = args.headless || !(respond::on_terminal() || args.plain);
+    let part = match script {
+        Some(script) => Part::Script(script),
+        None if headless => Part::Nobody,
+        None => Part::Person,
+    };
+    let id = incidents::new_id(now(), playbook.value.name.as_str());
+    let dir = state.incident(&id).map_err(Failure::internal)?;
+    let session = Session::begin(&dir, me.clone(), drill::opening(&playbook.value)).await?;
+    let prober = Prober::new().map_err(Failure::internal)?;
+    let (lab, lab_watch) = watch::channel(None);
+    let surroundings = LabSurroundings::new(lab_watch);
+    let sensing = Sensing::start(session.clone(), prober.clone(), surroundings.clone());
+    let (tell_banner, banner) = watch::channel(Some("The practice system is coming up…".to_owned()));
+    let is_person = matches!(part, Part::Person);
+    let progress = progress(context, is_person, tell_banner.clone());
+    progress(&format!("          incident {id}"));
+    let order = Order {
+        open,
+        respond: !matches!(part, Part::Nobody),
+        seed: args.seed.unwrap_or_else(|| u64::from(now().timestamp_subsec_nanos())),
+        digest: library::digest(&playbook.source),
+    };
+    let program = context.program()?;
+    let settings = Settings {
+        playbook,
+        order,
+        session: session.clone(),
+        program: program.clone(),
+        ledger: Ledger::create(&state.ledgers(), &id).map_err(Failure::internal)?,
+        prober,
+        progress: progress.clone(),
+        stop: signal,
+        lab,
+        steps: None,
+    };
+    let mut drill = tokio::spawn(drill::run(settings));
+    let over = |joined: Result<Result<Report, drill::DrillError>, tokio::task::JoinError>| -> Result<Report, Failure> {
+        Ok(joined.map_err(|error| Failure::internal(format!("the drill broke: {error}")))??)
+    };
+    let report = match part {
+        Part::Nobody => over(drill.await)?,
+        Part::Script(script) => {
+            let play = tokio::spawn(script.play(session.clone(), surroundings, program));
+            let failed = tokio::select! {
+                report = &mut drill => return finish(context, args, &session, over(report)?, sensing).await,
+                played = play => match played {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(error) => Some(format!("the script broke: {error}")),
+                },
+            };
+            if let Some(why) = failed {
+                context.note(&format!("the responder's script: {why}"));
+                stop.send_replace(Some(format!("the responder's script: {why}")));
+            }
+            over(drill.await)?
+        }
+        Part::Person => {
+            let (end_screen, screen_end) = watch::channel(None);
+            let resume = format!("deadstick respond {id}");
+            let seat = Seat { session: session.clone(), surroundings, program, me, resume, banner, stop: screen_end };
+            let person = respond::seat_at(context, seat, args.plain);
+            tokio::pin!(person);
+            let (report, farewell) = tokio::select! {
+                report = &mut drill => {
+                    let report = over(report)?;
+                    if report.verdict == Verdict::Aborted {
+                        // Whoever stopped it wants out; a screen that lingers would be in the way.
+                        end_screen.send_replace(Some(report.because.clone()));
+                    }
+                    let verdict = report.verdict.word();
+                    tell_banner.send_replace(Some(format!("The drill is over: {verdict}. Leave (q) for the debrief.")));
+                    (report, person.await?)
+                }
+                farewell = &mut person => {
+                    let farewell = farewell?;
+                    context.note("Everything is being taken back out…");
+                    stop.send_replace(Some("the responder left".to_owned()));
+                    (over(drill.await)?, farewell)
+                }
+            };
+            tokio::time::sleep(LAST_WORDS).await;
+            context.note(&farewell);
+            report
+        }
+    };
+    finish(context, args, &session, report, sensing).await
+}
+
+/// Where progress goes: nowhere while a screen is up but to its banner, to stderr for machines, else to stdout.
+fn progress(context: &Context, on_screen: bool, banner: watch::Sender<Option<String>>) -> Progress {
+    let (json, quiet) = (context.json(), context.quiet());
+    Arc::new(move |line: &str| {
+        if on_screen {
+            // A responder sees the lab come up, not what is being staged.
+            if let Some(line) = line.strip_prefix("          lab: ") {
+                banner.send_replace(Some(line.to_owned()));
+            }
+        } else if !quiet {
+            context::line(line, json);
+        }
+    })
+}
+
+async fn finish(
+    context: &Context,
+    args: &args::Drill,
+    session: &Session,
+    report: Report,
+    sensing: Sensing,
+) -> Answer {
+    drop(sensing);
+    let debrief = Debrief::of(&incidents::records(session.dir())?);
+    if !context.json() {
+        context.say(&format!("\n{debrief}"));
+        context.say(&format!("timeline: deadstick timeline export {} --format markdown", report.incident));
+    }
+    for line in &report.residue {
+        context.note(&format!("RESIDUE: {line}"));
+    }
+    if context.json() {
+        context.machine(&report)?;
+    }
+    let expected = match args.expect {
+        None => true,
+        Some(Expect::Outage) => report.verdict == Verdict::Outage,
+        Some(Expect::NoOutage) => report.verdict == Verdict::NoOutage,
+    };
+    Ok(match report.verdict {
+        _ if !report.residue.is_empty() => exit::RESIDUE,
+        Verdict::Invalid => exit::INVALID,
+        Verdict::GateFailed => exit::GATE_FAILED,
+        Verdict::Aborted => exit::ABORTED,
+        Verdict::Outage | Verdict::NoOutage if expected => DONE,
+        Verdict::Outage | Verdict::NoOutage => exit::NO,
+    })
+}

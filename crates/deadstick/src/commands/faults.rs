@@ -1,0 +1,50 @@
+//! `deadstick faults` and `restore`: what is in place, and taking it out.
+
+use deadstick_core::fault::FaultKind;
+use deadstick_core::text::printable;
+use deadstick_runner::recovery;
+
+use crate::context::Context;
+use crate::exit::{Answer, DONE, Failure, RESIDUE};
+
+/// Lists what is, or may be, injected.
+pub fn list(context: &Context) -> Answer {
+    let open = recovery::open_faults(&context.state()?.ledgers()).map_err(Failure::internal)?;
+    context.answer(&open, || {
+        if open.is_empty() {
+            return "nothing is injected".to_owned();
+        }
+        let mut text = String::new();
+        for fault in &open {
+            let kind = fault.kind.map_or("(not a fault)", FaultKind::word);
+            let guarded = if fault.guarded { "guarded" } else { "UNGUARDED: run `deadstick restore`" };
+            let ends = fault.ends.format("%H:%M:%SZ");
+            drop(writeln!(
+                text,
+                "{}  {kind} on {}: {}, until {ends}, {guarded}",
+                fault.id,
+                printable(&fault.target),
+                fault.state.word()
+            ));
+            if let Some(manual) = &fault.manual {
+                text.push_str(&(format!("    run: {}", printable(manual)) + "\n"));
+            }
+        }
+        text
+    })?;
+    Ok(DONE)
+}
+
+/// Undoes whatever dead runs have left.
+pub fn restore(context: &Context) -> Answer {
+    let ledgers = context.state()?.ledgers();
+    let recovered = context.runtime()?.block_on(recovery::replay(&ledgers)).map_err(Failure::internal)?;
+    context.answer(&recovered, || {
+        let mut lines = Vec::new();
+        lines.extend(recovered.undone.iter().map(|what| format!("undone: {what}")));
+        lines.extend(recovered.residue.iter().map(|what| format!("RESIDUE: {what}")));
+        lines.extend(recovered.running.iter().map(|run| format!("left alone, its owner or guardian lives: {run}")));
+        if lines.is_empty() { "nothing was left to undo".to_owned() } else { lines.join("\n") }
+    })?;
+    Ok(if recovered.residue.is_empty() { DONE } else { RESIDUE })
+}

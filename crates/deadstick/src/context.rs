@@ -1,0 +1,173 @@
+//! What every command needs to know of its surroundings, and how it speaks.
+//!
+//! Owns reading the environment (nobody else does), the state folder, names, colour, and the two voices: text for people,
+//! one JSON value for machines.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use deadstick_core::event::Actor;
+use deadstick_runner::incidents;
+use deadstick_runner::recovery::{self, Recovered};
+use deadstick_timeline::{StateDir, StateEnv};
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use crate::args::{Colour, Global};
+use crate::exit::{self, Failure};
+
+/// A command's surroundings.
+pub struct Context {
+    global: Global,
+}
+
+impl Context {
+    /// From the options that go for every command.
+    pub fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// Whether a machine reads along.
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Whether only what matters is to be said.
+    pub fn quiet(&self) -> bool {
+        self.global.quiet
+    }
+
+    /// Whether more than usual is to be said.
+    pub fn verbose(&self) -> bool {
+        self.global.verbose > 0
+    }
+
+    /// Whether to colour what goes to a stream.
+    pub fn colour(&self, stream: &impl IsTerminal) -> bool {
+        match self.global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                !no && stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+
+    /// Who acts.
+    pub fn me(&self) -> Actor {
+        let named = self.global.name.clone();
+        let named = named.or_else(|| std::env::var("DEADSTICK_NAME").ok());
+        let named = named.or_else(|| std::env::var("USER").ok()).filter(|name| !name.trim().is_empty());
+        Actor::person(named.as_deref().unwrap_or("responder"))
+    }
+
+    /// This binary.
+    pub fn program(&self) -> Result<PathBuf, Failure> {
+        std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> Result<StateDir, Failure> {
+        let environment = StateEnv {
+            deadstick_state: std::env::var_os("DEADSTICK_STATE"),
+            xdg_state_home: std::env::var_os("XDG_STATE_HOME"),
+            home: std::env::var_os("HOME"),
+        };
+        StateDir::find(self.global.state.as_deref(), &environment, nix::unistd::geteuid().is_root())
+            .map_err(|error| Failure::internal(error).hint("name a folder with --state DIR"))
+    }
+
+    /// The folder of the incident that is meant.
+    pub fn incident(&self, asked: Option<&str>) -> Result<PathBuf, Failure> {
+        let state = self.state()?;
+        let id = incidents::find(&state, asked)?;
+        state.incident(&id).map_err(Failure::internal)
+    }
+
+    /// A runtime; after this the process has threads.
+    pub fn runtime(&self) -> Result<Runtime, Failure> {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)
+    }
+
+    /// Undoes what dead runs have left; residue blocks whoever asks.
+    pub async fn recover(&self, ledgers: &Path) -> Result<(), Failure> {
+        let Recovered { undone, residue, running: _ } =
+            recovery::replay(ledgers).await.map_err(Failure::internal)?;
+        for line in undone {
+            self.note(&format!("an earlier run had left something behind; it was undone: {line}"));
+        }
+        if residue.is_empty() {
+            return Ok(());
+        }
+        let lines = residue.join("\n  ");
+        Err(Failure::new(exit::RESIDUE, format!("an earlier run has left residue, which blocks this one:\n  {lines}"))
+            .hint("remove it as said above, then run `deadstick restore`"))
+    }
+
+    /// Text for people, on stdout.
+    pub fn say(&self, text: &str) {
+        write_all(&mut std::io::stdout().lock(), text);
+    }
+
+    /// A remark for people, on stderr.
+    pub fn note(&self, text: &str) {
+        if !self.global.quiet {
+            write_all(&mut std::io::stderr().lock(), text);
+        }
+    }
+
+    /// One value for machines, on one line.
+    pub fn machine(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value).map_err(Failure::internal)?;
+        self.say(&line);
+        Ok(())
+    }
+
+    /// The value for machines if they read along, else the text for people.
+    pub fn answer(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        if self.json() {
+            return self.machine(value);
+        }
+        self.say(text().trim_end_matches('\n'));
+        Ok(())
+    }
+
+    /// Shows a failure; its exit code.
+    pub fn fail(&self, failure: &Failure) -> u8 {
+        let colour = self.colour(&std::io::stderr());
+        let mut text = String::new();
+        for problem in &failure.problems {
+            text.push_str(&problem.render(colour));
+            text.push('\n');
+        }
+        let (red, bold, off) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+        text.push_str(&format!("{red}error{off}{bold}: {}{off}", failure.message));
+        if let Some(hint) = &failure.hint {
+            text.push_str(&format!("\n  {bold}help{off}: {hint}"));
+        }
+        write_all(&mut std::io::stderr().lock(), &text);
+        if self.json() {
+            let Failure { code, message, hint, problems } = failure;
+            let value = serde_json::json!({
+                "error": { "exit": code, "message": message, "hint": hint, "problems": problems }
+            });
+            self.say(&value.to_string());
+        }
+        failure.code
+    }
+}
+
+/// A line of progress: beside a machine's output on stderr, else on stdout.
+pub fn line(text: &str, machine: bool) {
+    if machine {
+        write_all(&mut std::io::stderr().lock(), text);
+    } else {
+        write_all(&mut std::io::stdout().lock(), text);
+    }
+}
+
+/// Writes a line. A reader who went away does not want it: what is being done goes on to its end all the same.
+fn write_all(stream: &mut impl Write, text: &str) {
+    drop(writeln!(stream, "{text}").and_then(|()| stream.flush()));
+}
