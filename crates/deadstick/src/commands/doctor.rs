@@ -27,9 +27,9 @@ pub fn run(context: &Context) -> Answer {
                 Ok(()) => ("yes", String::new()),
                 Err(reason) => ("NO ", format!(": {}", printable(reason))),
             };
-            text.push_str(&(format!("{mark}  {:<28} {}{why}", capability.name, capability.probed_by) + "\n"));
+            text.push_str(&format!("{mark}  {:<28} {}{why}\n", capability.name, capability.probed_by));
             if capability.present.is_err() {
-                text.push_str(&(format!("     {:<28} instead: {}", "", capability.fallback) + "\n"));
+                text.push_str(&format!("     {:<28} instead: {}\n", "", capability.fallback));
             }
         }
         text

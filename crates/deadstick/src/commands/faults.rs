@@ -19,15 +19,10 @@ pub fn list(context: &Context) -> Answer {
             let kind = fault.kind.map_or("(not a fault)", FaultKind::word);
             let guarded = if fault.guarded { "guarded" } else { "UNGUARDED: run `deadstick restore`" };
             let ends = fault.ends.format("%H:%M:%SZ");
-            drop(writeln!(
-                text,
-                "{}  {kind} on {}: {}, until {ends}, {guarded}",
-                fault.id,
-                printable(&fault.target),
-                fault.state.word()
-            ));
+            let (target, state) = (printable(&fault.target), fault.state.word());
+            text.push_str(&format!("{}  {kind} on {target}: {state}, until {ends}, {guarded}\n", fault.id));
             if let Some(manual) = &fault.manual {
-                text.push_str(&(format!("    run: {}", printable(manual)) + "\n"));
+                text.push_str(&format!("    run: {}\n", printable(manual)));
             }
         }
         text
