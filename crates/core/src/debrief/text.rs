@@ -10,7 +10,8 @@ use super::{Debrief, Fault, Moment, Response};
 
 /// Times of a debrief are within a day or two of each other: seconds and tenths are what is compared.
 fn clock(at: Timestamp) -> String {
-    at.format("%H:%M:%S%.1fZ").to_string()
+    let tenth = at.timestamp_subsec_millis() / 100;
+    format!("{}.{tenth}Z", at.format("%H:%M:%S"))
 }
 
 /// A length of time in whole seconds and tenths.
