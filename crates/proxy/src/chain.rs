@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::clock::Time;
 use crate::dice::Dice;
@@ -22,11 +23,13 @@ pub struct Spec {
     pub toxicity: f32,
     /// What it does.
     pub kind: Kind,
+    /// What all connections of the proxy share for it; see [`stage`].
+    pub wire: Arc<AtomicU64>,
 }
 
 impl Spec {
     /// Whether it hits the connection whose dice these are.
-    fn hits(&self, dice: &Dice) -> bool {
+    pub fn hits(&self, dice: &Dice) -> bool {
         // A uniform number, the same for this connection, stream and toxic however often it is asked for.
         dice.number(self.serial).fraction() < f64::from(self.toxicity)
     }
@@ -60,7 +63,7 @@ impl Chain {
 
     /// Whether any of `specs` would act on this connection.
     pub fn wanted(specs: &[Spec], dice: &Dice) -> bool {
-        specs.iter().any(|spec| !matches!(spec.kind, Kind::Noop(_)) && spec.hits(dice))
+        specs.iter().any(|spec| !matches!(spec.kind, Kind::Noop(_) | Kind::Connect(_)) && spec.hits(dice))
     }
 
     /// Follows a change of the list: stages whose toxic stays keep what they hold, the others let go of it.
@@ -101,7 +104,7 @@ impl Chain {
                     slot.revision = spec.revision;
                 }
                 self.slots.push(slot);
-            } else if let Some(stage) = stage(&spec.kind, now) {
+            } else if let Some(stage) = stage(&spec.kind, &spec.wire, now) {
                 self.slots.push(Slot {
                     serial: spec.serial,
                     revision: spec.revision,
@@ -190,7 +193,7 @@ mod tests {
     use crate::toxic::{Bandwidth, Latency, Noop, ResetPeer, SlowClose, Timeout};
 
     fn spec(serial: u64, kind: impl Into<Kind>) -> Spec {
-        Spec { serial, revision: 0, toxicity: 1.0, kind: kind.into() }
+        Spec { serial, revision: 0, toxicity: 1.0, kind: kind.into(), wire: Arc::default() }
     }
 
     fn latency(ms: i64) -> Latency {

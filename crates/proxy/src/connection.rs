@@ -7,11 +7,12 @@ use std::time::Duration;
 use rustix::net::Shutdown;
 use tokio::net::TcpStream;
 
+use crate::clock::{Alarm, delay, now};
 use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
 use crate::link::{Link, Pair};
-use crate::toxic::Stream;
+use crate::toxic::{Failure, Kind, Stream};
 
 /// How long a closed connection's leftovers are read and thrown away, so that the peer sees a FIN and all that was sent
 /// before it, and not the RST that closing over unread data would send.
@@ -29,10 +30,14 @@ pub(crate) struct Setting {
 
 /// Serves `client` until both directions have ended or `control` says so.
 pub(crate) async fn run(client: TcpStream, setting: Arc<Setting>, control: Arc<Control>, dice: Dice) {
+    let dial = async {
+        held_up(&setting.toxics, &control, &dice).await;
+        setting.connect.connect(&setting.upstream).await
+    };
     let server = tokio::select! {
         biased;
         () = doomed(&control) => None,
-        server = setting.connect.connect(&setting.upstream) => match server {
+        server = dial => match server {
             Ok(server) => Some(server),
             Err(error) => {
                 tracing::warn!(proxy = setting.proxy, upstream = setting.upstream, %error, "upstream cannot be reached");
@@ -93,6 +98,41 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
 async fn doomed(control: &Control) {
     while control.fate() == Fate::Open {
         control.tapped(Stream::Upstream).await;
+    }
+}
+
+/// Returns once the connect toxics let this connection through. Those that make it fail decide its fate instead.
+async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) {
+    let begin = now();
+    let dice = dice.number(Stream::Upstream as u64);
+    let mut alarm = Alarm::default();
+    loop {
+        let (_, specs) = toxics.specs(Stream::Upstream);
+        let mut due = begin;
+        let mut fails = Failure::None;
+        for spec in specs.iter().filter(|spec| spec.hits(&dice)) {
+            if let Kind::Connect(connect) = &spec.kind {
+                due += delay(connect.delay, Duration::from_millis(1));
+                if fails == Failure::None {
+                    fails = connect.failure;
+                }
+            }
+        }
+        if due <= now() {
+            match fails {
+                Failure::None => return,
+                Failure::Close => control.end(Fate::Close),
+                Failure::Reset => control.end(Fate::Reset),
+                Failure::Hang => {}
+            }
+            // Until the toxic is taken away or the connection ends.
+            control.tapped(Stream::Downstream).await;
+        } else {
+            tokio::select! {
+                () = control.tapped(Stream::Downstream) => {}
+                () = alarm.wait_until(due) => {}
+            }
+        }
     }
 }
 

@@ -101,6 +101,7 @@ struct Entry {
     serial: u64,
     revision: u64,
     toxic: Toxic,
+    wire: Arc<AtomicU64>,
 }
 
 /// A change of a proxy's toxics that cannot be.
@@ -127,7 +128,7 @@ impl ToxicList {
         }
         inner.names.insert(toxic.name.clone(), serial);
         inner.next_serial += 1;
-        inner.entries.push(Entry { serial, revision: 0, toxic });
+        inner.entries.push(Entry { serial, revision: 0, wire: Arc::default(), toxic });
         self.changed(&mut inner);
         Ok(())
     }
@@ -194,13 +195,17 @@ impl ToxicList {
         let specs: Specs = inner
             .entries
             .iter()
-            // A silent path is silent both ways.
-            .filter(|entry| entry.toxic.stream == stream || matches!(entry.toxic.kind, Kind::HalfOpen(_)))
+            // A silent path is silent both ways, and connecting is before either.
+            .filter(|entry| {
+                let both = matches!(entry.toxic.kind, Kind::HalfOpen(_) | Kind::Connect(_));
+                both || entry.toxic.stream == stream
+            })
             .map(|entry| Spec {
                 serial: entry.serial,
                 revision: entry.revision,
                 toxicity: entry.toxic.toxicity,
                 kind: entry.toxic.kind.clone(),
+                wire: Arc::clone(&entry.wire),
             })
             .collect();
         inner.specs[stream as usize] = Some(Arc::clone(&specs));

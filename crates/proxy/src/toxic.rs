@@ -10,6 +10,24 @@ use serde_json::Value;
 
 use crate::json::{self, Malformed, Scalar};
 
+/// Attributes that are one of a few words.
+macro_rules! words {
+    ($type:ident $wanted:literal { $($variant:ident $word:literal),* $(,)? }) => {
+        impl Scalar for $type {
+            fn read(value: &Value, field: &str) -> Result<Self, Malformed> {
+                match value.as_str() {
+                    $( Some($word) => Ok(Self::$variant), )*
+                    _ => Err(json::mismatch(value, field, $wanted)),
+                }
+            }
+
+            fn write(&self, out: &mut String) {
+                out.push_str(match self { $( Self::$variant => concat!("\"", $word, "\""), )* });
+            }
+        }
+    };
+}
+
 /// A direction of a connection, seen from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -107,6 +125,25 @@ impl Toxic {
         out.push_str(",\"toxicity\":");
         self.toxicity.write(out);
         out.push('}');
+    }
+}
+
+/// How connecting fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Not at all.
+    None,
+    /// The client sees a FIN.
+    Close,
+    /// The client sees an RST.
+    Reset,
+    /// The client sees nothing.
+    Hang,
+}
+
+words! {
+    Failure "none, close, reset or hang" {
+        None "none", Close "close", Reset "reset", Hang "hang",
     }
 }
 
@@ -243,6 +280,23 @@ kinds! {
     }
     /// Stops the bytes both ways while nothing closes, as when the path between the two goes silent. Loses nothing.
     HalfOpen "half_open" {}
+    /// Changes single bytes.
+    Corrupt "corrupt" {
+        /// Share of bytes that change, 0 to 1.
+        rate: f64 = 0.0,
+    }
+    /// Limits all connections of the proxy together to a rate.
+    ProxyBandwidth "proxy_bandwidth" {
+        /// Kilobytes (1000 bytes) a second; 0 or less lets nothing pass and loses nothing.
+        rate: i64 = 0,
+    }
+    /// Makes connecting to the upstream slow or fail. Its stream does not matter.
+    Connect "connect" {
+        /// Milliseconds before the upstream is dialled, or before the failure shows.
+        delay: i64 = 0,
+        /// `none`; `close` and `reset` end the client's connection so; `hang` leaves it open and never dials.
+        failure: Failure = Failure::None,
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! Bandwidth: bytes leave one after the other, each taking its time on the wire.
+//! Bandwidth: bytes leave one after the other, each taking its time on the wire, which one connection has for itself or all
+//! connections of a proxy share.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Item, PACING_ROOM, Queue, Step};
 use crate::clock::Time;
 use crate::dice::Dice;
-use crate::toxic::{Bandwidth, Kind};
+use crate::toxic::{Bandwidth, Kind, ProxyBandwidth};
 
 /// A chunk is cut so that no piece takes longer than this.
 const SLICE: Duration = Duration::from_millis(100);
@@ -19,20 +22,34 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 pub(super) struct Stage {
     settings: Bandwidth,
     queue: Queue,
-    /// When the wire is free again.
-    free: Time,
+    /// When the line is free again, in nanoseconds. Shared by all that send over it.
+    line: Arc<AtomicU64>,
     /// The piece on the wire: its length and when it has passed.
     wire: Option<(usize, Time)>,
 }
 
 impl Stage {
     pub(super) fn new(settings: &Bandwidth) -> Self {
-        Self { settings: settings.clone(), queue: Queue::default(), free: Time::ZERO, wire: None }
+        Self { settings: settings.clone(), queue: Queue::default(), line: Arc::default(), wire: None }
+    }
+
+    /// A stage that shares `line` with others.
+    pub(super) fn shared(settings: &ProxyBandwidth, line: &Arc<AtomicU64>) -> Self {
+        let settings = Bandwidth { rate: settings.rate };
+        Self { line: Arc::clone(line), ..Self::new(&settings) }
+    }
+
+    /// Takes the line for `takes` from when it is free, but not before `earliest`; returns when that is over.
+    fn take_line(&self, earliest: Time, takes: Duration) -> Time {
+        let nanos = |time: Time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let end = |free: u64| free.max(nanos(earliest)).saturating_add(nanos(takes));
+        let taken = self.line.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| Some(end(free)));
+        Duration::from_nanos(end(taken.unwrap_or_default()))
     }
 }
 
 /// The piece of a chunk of `len` bytes that goes on the wire at `bytes_per_ms`, and how long it takes.
-pub(super) fn piece(len: usize, bytes_per_ms: u64) -> (usize, Duration) {
+fn piece(len: usize, bytes_per_ms: u64) -> (usize, Duration) {
     let slice = bytes_per_ms.saturating_mul(SLICE.as_millis() as u64).max(1);
     let len = usize::try_from(slice).map_or(len, |slice| len.min(slice));
     let nanos = len as u128 * 1_000_000 / u128::from(bytes_per_ms.max(1));
@@ -62,16 +79,16 @@ impl super::Stage for Stage {
                 let Some(rate) = u64::try_from(self.settings.rate).ok().filter(|r| *r > 0) else {
                     return Step::Idle;
                 };
-                let start = self.free.max(chunk.at).max(now.saturating_sub(CATCH_UP));
+                let earliest = chunk.at.max(now.saturating_sub(CATCH_UP));
                 let (len, takes) = piece(chunk.data.len(), rate);
-                *self.wire.insert((len, start + takes))
+                let over = self.take_line(earliest, takes);
+                *self.wire.insert((len, over))
             }
         };
         if at > now {
             return Step::WaitUntil(at);
         }
         self.wire = None;
-        self.free = at;
         match self.queue.split(len) {
             Some(mut chunk) => {
                 chunk.at = at;
@@ -82,12 +99,15 @@ impl super::Stage for Stage {
     }
 
     fn update(&mut self, kind: &Kind, now: Time) {
-        if let Kind::Bandwidth(settings) = kind {
-            self.settings = settings.clone();
-            // What is on the wire starts again at the new rate, from now.
-            self.wire = None;
-            self.free = now;
-        }
+        self.settings.rate = match kind {
+            Kind::Bandwidth(settings) => settings.rate,
+            Kind::ProxyBandwidth(settings) => settings.rate,
+            _ => return,
+        };
+        // What is on the wire starts again at the new rate, from now.
+        self.wire = None;
+        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.line.store(nanos, Ordering::Relaxed);
     }
 
     fn release(&mut self, _now: Time) -> VecDeque<Item> {

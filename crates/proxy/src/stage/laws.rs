@@ -19,7 +19,13 @@ fn run(kinds: &[Kind], arrivals: &[(u64, usize)], seed: u64) -> Output {
     let specs: Vec<Spec> = kinds
         .iter()
         .enumerate()
-        .map(|(index, kind)| Spec { serial: index as u64, revision: 0, toxicity: 1.0, kind: kind.clone() })
+        .map(|(index, kind)| Spec {
+            serial: index as u64,
+            revision: 0,
+            toxicity: 1.0,
+            kind: kind.clone(),
+            wire: std::sync::Arc::default(),
+        })
         .collect();
     let mut chain = Chain::new(Dice::new(seed));
     chain.follow(&specs, Time::ZERO);

@@ -5,6 +5,7 @@
 //! [`chain`](crate::chain) joins stages; the [`link`](crate::link) drives a chain with real sockets and real time.
 
 mod bandwidth;
+mod corrupt;
 mod half_open;
 mod latency;
 mod limit_data;
@@ -19,6 +20,8 @@ mod laws;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
@@ -101,11 +104,14 @@ pub trait Stage: fmt::Debug + Send {
     }
 }
 
-/// The stage for a kind, or none for kinds that leave the stream as it is.
-pub fn stage(kind: &Kind, now: Time) -> Option<Box<dyn Stage>> {
+/// The stage for a toxic, or none for kinds that leave the stream as it is. `wire` is what all connections of the proxy share
+/// for this toxic: when it is free again, in nanoseconds.
+pub fn stage(kind: &Kind, wire: &Arc<AtomicU64>, now: Time) -> Option<Box<dyn Stage>> {
     Some(match kind {
         Kind::Latency(latency) => Box::new(latency::Stage::new(latency)),
         Kind::Bandwidth(bandwidth) => Box::new(bandwidth::Stage::new(bandwidth)),
+        Kind::ProxyBandwidth(all) => Box::new(bandwidth::Stage::shared(all, wire)),
+        Kind::Corrupt(corrupt) => Box::new(corrupt::Stage::new(corrupt)),
         Kind::SlowClose(slow_close) => Box::new(slow_close::Stage::new(slow_close)),
         Kind::Timeout(timeout) => Box::new(timeout::Stage::new(timeout, now)),
         Kind::ResetPeer(reset_peer) => Box::new(reset_peer::Stage::new(reset_peer)),
@@ -113,7 +119,7 @@ pub fn stage(kind: &Kind, now: Time) -> Option<Box<dyn Stage>> {
         Kind::LimitData(limit_data) => Box::new(limit_data::Stage::new(limit_data)),
         Kind::PacketLoss(packet_loss) => Box::new(packet_loss::Stage::new(packet_loss)),
         Kind::HalfOpen(_) => Box::new(half_open::Stage::default()),
-        Kind::Noop(_) => return None,
+        Kind::Noop(_) | Kind::Connect(_) => return None,
     })
 }
 
