@@ -11,7 +11,7 @@ use crate::log::{Damage, at, segment};
 use crate::{storage, verify};
 
 /// What stands before a line's clock. Inside a JSON string the quotes would be escaped.
-const CLOCK: &[u8] = br#","hlc":""#;
+const CLOCK: &str = r#","hlc":""#;
 const CLOCK_TEXT: usize = 25;
 
 /// Writes every line of a log as it is, headers included, in their common order. Lines that are no lines are left out and
@@ -19,7 +19,7 @@ const CLOCK_TEXT: usize = 25;
 ///
 /// # Errors
 /// The log cannot be read, or the output does not take it.
-pub fn jsonl(dir: &Path, mut out: impl Write) -> Result<Vec<Damage>, ExportError> {
+pub fn jsonl(dir: &Path, out: impl Write) -> Result<Vec<Damage>, ExportError> {
     let mut files = Vec::new();
     for (writer, numbers) in segment::list(dir).map_err(at(dir, "list"))? {
         for number in numbers {
@@ -43,6 +43,7 @@ pub fn jsonl(dir: &Path, mut out: impl Write) -> Result<Vec<Damage>, ExportError
     }
     // Stable, and the files are in order of writer and number: equal clocks keep the order of `Record::order`.
     lines.sort_by_key(|(clock, _)| *clock);
+    let mut out = std::io::BufWriter::with_capacity(1 << 20, out);
     for (_, line) in lines {
         out.write_all(line)?;
         out.write_all(b"\n")?;
@@ -53,8 +54,7 @@ pub fn jsonl(dir: &Path, mut out: impl Write) -> Result<Vec<Damage>, ExportError
 
 /// The line's clock, whose text sorts as time does.
 fn clock(line: &[u8]) -> Option<&[u8]> {
-    let line_text = std::str::from_utf8(line).ok()?;
-    let from = line_text.find(std::str::from_utf8(CLOCK).ok()?)? + CLOCK.len();
+    let from = std::str::from_utf8(line).ok()?.find(CLOCK)? + CLOCK.len();
     line.get(from..from + CLOCK_TEXT)
 }
 
