@@ -138,7 +138,7 @@ impl Incident {
     /// before [`Incident::next_wake`].
     #[must_use]
     pub fn tick(&self, now: Timestamp) -> Vec<Event> {
-        if self.closed_at.is_some() {
+        if self.next_wake().is_none_or(|wake| wake > now) {
             return Vec::new();
         }
         let mut events: Vec<Event> = self.control.tick(now).into_iter().collect();
