@@ -1,9 +1,12 @@
 //! The lab's folder: where it is, the mark that makes it ours, and its removal.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
 use crate::LabError;
 
@@ -33,8 +36,21 @@ pub(crate) fn make(folder: &Path, mark: &str) -> Result<(), LabError> {
         .create(folder)
         .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o711)))
         .map_err(|e| LabError::file("make", folder, e))?;
+    put_mark(folder, mark).map_err(|e| LabError::file("mark", folder, e))
+}
+
+/// Whoever is killed half-way leaves an empty folder or a marked one, never a mark without its text: it is written
+/// without a name first, where the file system can do that.
+fn put_mark(folder: &Path, mark: &str) -> std::io::Result<()> {
     let file = folder.join(MARK_FILE);
-    fs::write(&file, mark).map_err(|e| LabError::file("write", &file, e))
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    let Ok(unnamed) = open(folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) else {
+        return fs::write(&file, mark);
+    };
+    let mut unnamed = fs::File::from(unnamed);
+    unnamed.write_all(mark.as_bytes())?;
+    let by_number = format!("/proc/self/fd/{}", unnamed.as_raw_fd());
+    Ok(linkat(CWD, by_number, CWD, &file, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// Removes the folder if it carries this mark; a folder that is gone is fine.
@@ -51,10 +67,23 @@ pub(crate) fn remove(folder: &Path, mark: &str) -> Result<(), LabError> {
         }
         Err(e) => return Err(LabError::file("read the mark in", folder, e)),
     }
-    match fs::remove_dir_all(folder) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(LabError::file("remove", folder, e)),
-        _ => Ok(()),
+    remove_marked(folder).map_err(|e| LabError::file("remove", folder, e))
+}
+
+/// The mark goes last, so that a removal cut short is recognised and gone on with.
+fn remove_marked(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == MARK_FILE {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())
+        } else {
+            fs::remove_file(entry.path())
+        }?;
     }
+    fs::remove_dir_all(folder)
 }
 
 #[cfg(test)]
@@ -67,6 +96,9 @@ mod tests {
         let folder = path_of(under.path(), "1");
         make(&folder, "mine").expect("it is new");
         assert!(make(&folder, "mine").is_err(), "a folder that exists is not taken over");
+        assert_eq!(fs::read_to_string(folder.join(MARK_FILE)).expect("a mark"), "mine");
+        fs::create_dir(folder.join("data")).expect("a folder");
+        fs::write(folder.join("data/file"), "x").expect("a file");
         assert!(remove(&folder, "another's").is_err());
         assert!(folder.exists());
         remove(&folder, "mine").expect("it is marked");

@@ -19,7 +19,8 @@ use crate::LabError;
 use crate::describe::{self, SHOP};
 use crate::process::Event;
 use crate::supervisor::Practice;
-use crate::supervisor::children::{Child, Children, What};
+use crate::supervisor::child::Child;
+use crate::supervisor::children::{Children, What};
 use crate::supervisor::runs::Runs;
 use crate::wire::{HostView, Started, Variables};
 

@@ -14,7 +14,8 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::{DATABASE, PORT, ROLE};
 use crate::LabError;
-use crate::supervisor::children::{Child, Children, Foreign, What};
+use crate::supervisor::child::Child;
+use crate::supervisor::children::{Children, Foreign, What};
 use crate::supervisor::network::Place;
 use crate::wire::RunState;
 

@@ -6,10 +6,13 @@
 //! inner one's death signal, the inner one's by the kernel. Without that permission one process is both, and its
 //! children carry the death signal themselves.
 
+pub(crate) mod child;
 pub(crate) mod children;
 mod control;
+mod desk;
 pub(crate) mod doors;
 pub(crate) mod network;
+mod reaper;
 pub(crate) mod runs;
 
 use std::collections::BTreeMap;
@@ -20,18 +23,19 @@ use std::path::{Path, PathBuf};
 use deadstick_core::lab::LabDescription;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use self::children::Children;
-use self::control::Asked;
+use self::desk::Desk;
+use self::reaper::Reaper;
 use self::runs::Runs;
 use crate::process::{Arguments, DONE, FAILED, Misuse};
-use crate::wire::{Answer, HostView, Request, Said, Started, Status, Tell, Variables};
+use crate::wire::{HostView, Said, Started, Status, Tell, Variables};
 use crate::{LabError, describe, folder, identity};
 
 /// A practice system, as the supervisor runs it. Keys, values, names and options have been checked.
@@ -125,6 +129,7 @@ pub(crate) fn inside(arguments: &Arguments) -> Result<u8, Misuse> {
 
 fn work(plan: &Plan, first: bool) -> u8 {
     let worked = set_child_subreaper(true)
+        .and_then(|()| allow_many_files())
         .map_err(std::io::Error::from)
         .and_then(|()| runtime())
         .map_err(|e| LabError::spawn("the supervisor", e))
@@ -139,6 +144,12 @@ fn work(plan: &Plan, first: bool) -> u8 {
             FAILED
         }
     }
+}
+
+/// As many open files as permitted: every customer who waits holds one in the front and two in a door.
+fn allow_many_files() -> nix::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
 }
 
 /// Says something to the owner. When nobody listens the owner is gone, which standard input tells as well.
@@ -161,27 +172,16 @@ async fn supervise<P: Practice>(plan: &Plan, first: bool) -> Result<(), LabError
         tell = next_tell(&mut tells) => if !matches!(tell, Some(Tell::Go)) { return Ok(()) },
         _ = term.recv() => return Ok(()),
     }
-    // From here on there is something to take away, whichever way this goes.
+    let reaper = Reaper::start(first).map_err(broken)?;
     let mark = folder::mark_of(&plan.id);
     folder::make(&plan.folder, &mark)?;
-    let logs = plan.folder.join("logs");
-    let children = match std::fs::create_dir(&logs) {
-        Ok(()) => Children::watch(logs, first),
-        Err(error) => Err(LabError::file("make", &logs, error)),
+    // From here on there is something to take away, whichever way this goes.
+    let outcome = tokio::select! {
+        outcome = serve::<P>(plan, reaper.clone()) => outcome,
+        () = owner_ends(&mut tells) => Ok(()),
+        _ = term.recv() => Ok(()),
     };
-    let outcome = match children {
-        Err(error) => Err(error),
-        Ok(children) => {
-            let ender = children.ender();
-            let outcome = tokio::select! {
-                outcome = serve::<P>(plan, children) => outcome,
-                () = owner_ends(&mut tells) => Ok(()),
-                _ = term.recv() => Ok(()),
-            };
-            ender.end_all();
-            outcome
-        }
-    };
+    reaper.end_all();
     folder::remove(&plan.folder, &mark)?;
     outcome
 }
@@ -196,8 +196,12 @@ async fn owner_ends(tells: &mut Lines<BufReader<pipe::Receiver>>) {
 }
 
 /// Starts the shop and carries out requests, until one says that the lab is to end.
-async fn serve<P: Practice>(plan: &Plan, children: Children) -> Result<(), LabError> {
-    let supervisor = identity::mine().map_err(|e| LabError::start("finding itself", e))?;
+async fn serve<P: Practice>(plan: &Plan, reaper: Reaper) -> Result<(), LabError> {
+    let logs = plan.folder.join("logs");
+    std::fs::create_dir(&logs).map_err(|e| LabError::file("make", &logs, e))?;
+    let lost = |e: std::io::Error| LabError::start("finding itself", e);
+    let children = Children::new(logs, reaper).map_err(lost)?;
+    let supervisor = identity::mine().map_err(lost)?;
     let progress = |words: &str| say(&Said::Progress(words.to_owned()));
     let practice = P::start(children, &plan.folder, &progress).await?;
     let asked = control::listen(&folder::control_of(&plan.folder))?;
@@ -214,58 +218,4 @@ async fn serve<P: Practice>(plan: &Plan, children: Children) -> Result<(), LabEr
     };
     Desk { lab: plan.lab, practice, status }.attend(asked).await;
     Ok(())
-}
-
-/// Where requests are carried out, one at a time.
-struct Desk<P> {
-    lab: &'static LabDescription,
-    practice: P,
-    status: Status,
-}
-
-impl<P: Practice> Desk<P> {
-    async fn attend(mut self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some((request, reply)) = asked.recv().await {
-            let down = matches!(request, Request::Down);
-            let answer = self.answer(request).await.unwrap_or_else(Answer::Failed);
-            // Whoever asked may have lost patience; what was asked is done all the same.
-            reply.send(answer).ok();
-            if down {
-                // Lets the answer out before everything ends.
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                return;
-            }
-        }
-    }
-
-    async fn answer(&mut self, request: Request) -> Result<Answer, LabError> {
-        match request {
-            Request::Status => return Ok(Answer::Status(Box::new(self.status_now()))),
-            Request::Set { key, value } => {
-                describe::check_setting(self.lab, &key, &value)?;
-                self.practice.set(&key, &value).await?;
-                self.status.settings.insert(key, value);
-            }
-            Request::Run { command, options } => {
-                let options = describe::check_command(self.lab, &command, &options)?;
-                self.practice.runs().check_free(&command)?;
-                let started = self.practice.run(&command, &options, &self.status.settings).await?;
-                return Ok(Answer::Started(started));
-            }
-            Request::End { host } => {
-                describe::check_host(self.lab, &host)?;
-                self.practice.end(&host).await?;
-            }
-            Request::Terminate { backend } => self.practice.terminate(backend).await?,
-            Request::Reset => self.practice.reset().await?,
-            Request::Down => {}
-        }
-        Ok(Answer::Done)
-    }
-
-    fn status_now(&mut self) -> Status {
-        let runs = self.practice.runs().view();
-        let (hosts, variables) = (self.practice.hosts(), self.practice.variables());
-        Status { hosts, variables, runs, ..self.status.clone() }
-    }
 }

@@ -8,7 +8,7 @@ use deadstick_core::text::printable;
 use nix::sys::signal::Signal;
 use tokio::time::timeout;
 
-use super::children::Child;
+use super::child::Child;
 use crate::LabError;
 use crate::process::Event;
 use crate::wire::{RunView, Started};
