@@ -28,6 +28,8 @@ pub(crate) enum Next<'a> {
         alert: bool,
     },
     Open(&'a QueueRow),
+    /// A checklist is open, and this person looks elsewhere.
+    GoOn(&'a QueueRow),
     Item(&'a ItemRow),
     /// The checklist that is looked at asks for nothing more.
     ListDone {
@@ -69,10 +71,12 @@ pub(crate) fn next<'a>(
             None => Next::ListDone { list, others: snapshot.queue.iter().filter(waits).count() },
         };
     }
-    match (queued, shown) {
-        (Some(row), _) => Next::Open(row),
-        (None, Some(list)) => Next::ListDone { list, others: 0 },
-        (None, None) => Next::Quiet { deferred: snapshot.deferred.len() },
+    let open = snapshot.queue.iter().find(|row| row.state == Some(Open));
+    match (queued, open, shown) {
+        (Some(row), _, _) => Next::Open(row),
+        (None, Some(row), _) => Next::GoOn(row),
+        (None, None, Some(list)) => Next::ListDone { list, others: 0 },
+        (None, None, None) => Next::Quiet { deferred: snapshot.deferred.len() },
     }
 }
 
@@ -106,19 +110,17 @@ pub(crate) fn on_screen(next: &Next<'_>, keys: &Keymap) -> String {
         Next::Open(_) => {
             format!("An alert has come in. Press {} to open its checklist.", key(Action::Open))
         }
+        Next::GoOn(row) => format!("{} goes on with {}.", key(Action::Open), row.title),
         Next::Item(row) => item_on_screen(row, keys),
-        Next::ListDone { list, others } => {
-            let say = list.complete.as_deref().unwrap_or("Nothing is left to do on this checklist");
-            match others {
-                0 => format!("{}. {} closes the incident.", say.trim_end_matches('.'), key(Action::Close)),
-                n => format!(
-                    "{}. {} goes back: {} in the queue.",
-                    say.trim_end_matches('.'),
-                    key(Action::PrevPane),
-                    if *n == 1 { "another waits".to_owned() } else { format!("{n} others wait") }
-                ),
-            }
+        Next::ListDone { list, others: 0 } => {
+            format!("{}. {} closes the incident.", at_the_end(list), key(Action::Close))
         }
+        Next::ListDone { list, others } => format!(
+            "{}. {} goes back: {} in the queue.",
+            at_the_end(list),
+            key(Action::Back),
+            if *others == 1 { "another waits".to_owned() } else { format!("{others} others wait") }
+        ),
         Next::Quiet { deferred: 0 } => {
             format!(
                 "Nothing waits. {} writes a note, {} closes the incident.",
@@ -132,6 +134,16 @@ pub(crate) fn on_screen(next: &Next<'_>, keys: &Keymap) -> String {
             key(Action::Note),
             key(Action::Close)
         ),
+    }
+}
+
+/// What is said at the end of a checklist, and what of it is left for later.
+fn at_the_end(list: &ChecklistView) -> String {
+    let say = list.complete.as_deref().unwrap_or("Nothing is left to do on this checklist");
+    let later = rows(list).filter(|row| row.kind == "deferred" && !row.marker.is_terminal()).count();
+    match later {
+        0 => say.trim_end_matches('.').to_owned(),
+        n => format!("{}; {} left for later", say.trim_end_matches('.'), count(n, "item")),
     }
 }
 
@@ -157,9 +169,7 @@ fn item_on_screen(row: &ItemRow, keys: &Keymap) -> String {
             let left = row.remaining.map(|s| format!(" {} left.", span(s.0))).unwrap_or_default();
             format!("Wait.{left} {over} cuts it short, with a reason.")
         }
-        (Marker::Unknown, "decide") | (Marker::Open | Marker::Regressed, "decide") => {
-            decide_on_screen(row, keys)
-        }
+        (Marker::Unknown | Marker::Open | Marker::Regressed, "decide") => decide_on_screen(row, keys),
         (Marker::Unknown, _) => {
             format!(
                 "Nobody knows: its probe does not answer. Look yourself, or {over} overrides with a reason."
@@ -210,10 +220,13 @@ pub(crate) fn in_plain(next: &Next<'_>, number: impl Fn(&ItemRow) -> usize) -> S
             Some(name) => format!("An alert has come in. To open its checklist: open {name}."),
             None => format!("An alert has come in that has no checklist: {}.", row.title),
         },
+        Next::GoOn(row) => match &row.checklist {
+            Some(name) => format!("Open is {}. To go on with it: open {name}.", row.title),
+            None => format!("Open is {}.", row.title),
+        },
         Next::Item(row) => item_in_plain(row, number(row)),
         Next::ListDone { list, others } => {
-            let say = list.complete.as_deref().unwrap_or("Nothing is left to do on this checklist");
-            let say = say.trim_end_matches('.');
+            let say = at_the_end(list);
             match others {
                 0 => format!("{say}. To close the incident: close SUMMARY."),
                 n => format!("{say}. {} in the queue: status.", count(*n, "checklist")),

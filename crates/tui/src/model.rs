@@ -285,6 +285,22 @@ impl Model {
         }
     }
 
+    /// What Enter would do to a line.
+    pub(crate) fn enter(&self, row: &ItemRow) -> Enter {
+        use ChecklistState::{Held, Inhibited, Queued};
+        if self.list().is_some_and(|list| matches!(list.state, Queued | Held | Inhibited)) {
+            return Enter::Open;
+        }
+        match row.marker {
+            _ if takes_confirmation(row) => Enter::Confirm,
+            Marker::Open | Marker::Unknown | Marker::Regressed if !row.answers.is_empty() => Enter::Answer,
+            Marker::Open | Marker::Unknown | Marker::Regressed | Marker::Waiting => Enter::Explain,
+            Marker::Inactive | Marker::Overridden | Marker::Deferred | Marker::Sensed | Marker::Done => {
+                Enter::Next
+            }
+        }
+    }
+
     /// What taking back would take back: the selected line, or what was confirmed a moment ago.
     pub(crate) fn undoable(&self) -> Option<(&ItemRow, Intent)> {
         let of = |row: &ItemRow| match row.marker {
@@ -301,6 +317,16 @@ impl Model {
             Some((row, of(row)?))
         })
     }
+}
+
+/// What Enter does to a line: what the line asks for, else say why nothing can be done, else go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enter {
+    Open,
+    Confirm,
+    Answer,
+    Explain,
+    Next,
 }
 
 /// Whether a person can say that a line is done.

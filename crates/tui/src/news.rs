@@ -86,6 +86,11 @@ impl News {
         self.notice.take_if(|(_, until)| *until <= now);
     }
 
+    /// The answer to an earlier key is no answer to the next act.
+    pub(crate) fn moved_on(&mut self) {
+        self.notice = None;
+    }
+
     /// Takes away what is about a checklist that is now looked at.
     pub(crate) fn seen(&mut self, about: &Subject) {
         self.banners.retain(|banner| banner.about.as_ref() != Some(about));
@@ -96,18 +101,20 @@ impl News {
         self.notice.take().is_some() || self.failed.take().is_some() || self.banners.pop_back().is_some()
     }
 
-    /// What shows: an answer to what was just pressed, then what failed, then the newest banner with how many wait.
+    /// The answer to what was just pressed.
+    pub(crate) fn answer(&self) -> Option<&str> {
+        self.notice.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// What came in: what failed, then the newest banner with how many wait.
     pub(crate) fn line(&self) -> Option<(String, Tone)> {
-        if let Some((text, _)) = &self.notice {
-            return Some((text.clone(), Tone::Plain));
-        }
         if let Some(text) = &self.failed {
             return Some((text.clone(), Tone::Warning));
         }
         let banner = self.banners.back()?;
         let more = match self.banners.len() {
             1 => String::new(),
-            n => format!("  (+{} more)", n - 1),
+            n => format!("  (+{} more, Esc)", n - 1),
         };
         Some((format!("{}{more}", banner.text), banner.tone))
     }
@@ -146,7 +153,7 @@ pub(crate) fn changes(old: &Snapshot, new: &Snapshot, me: &str) -> Vec<Banner> {
     }
     if new.bar.holder != old.bar.holder {
         match &new.bar.holder {
-            Some(holder) if holder == me => {
+            Some(holder) if holder == me && old.bar.holder.is_some() => {
                 banners.push(Banner { text: "You have control".to_owned(), tone: Tone::Good, about: None });
             }
             Some(holder) if old.bar.holder.as_deref() == Some(me) => {

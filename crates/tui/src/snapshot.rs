@@ -61,10 +61,7 @@ impl Snapshot {
 
     /// The queue as it is drawn: each row with its depth, folded ones only below those that are unfolded; behind it
     /// what is finished.
-    pub(crate) fn queue_rows<'a>(
-        &'a self,
-        unfolded: impl Fn(&Subject) -> bool,
-    ) -> Vec<(usize, &'a QueueRow)> {
+    pub(crate) fn queue_rows(&self, unfolded: impl Fn(&Subject) -> bool) -> Vec<(usize, &QueueRow)> {
         let mut all = Vec::new();
         let mut waiting: Vec<_> = self.queue.iter().chain(&self.finished).rev().map(|row| (0, row)).collect();
         while let Some((depth, row)) = waiting.pop() {

@@ -13,14 +13,14 @@ pub(crate) fn clock(at: Timestamp) -> String {
     at.format("%H:%M:%S").to_string()
 }
 
-/// How an item stands: its value, its word, who and when.
+/// How an item stands: its value, its word, who and when. `<` before a time says that it was recorded later.
 pub(crate) fn status(row: &ItemRow) -> String {
     let value = row.value.as_deref();
     let age = row.age.map(|age| format!(", {} ago", span(age.0.max(0)))).unwrap_or_default();
     let when = || {
-        let at = row.since.map(|at| format!(" {}", clock(at))).unwrap_or_default();
-        let late = if row.back_dated { ", recorded later" } else { "" };
-        format!("{}{at}{late}", row.actor.as_deref().unwrap_or_default()).trim().to_owned()
+        let late = if row.back_dated { "<" } else { "" };
+        let at = row.since.map(|at| format!(" {late}{}", clock(at))).unwrap_or_default();
+        format!("{}{at}", row.actor.as_deref().unwrap_or_default()).trim().to_owned()
     };
     let response = row.response.as_deref().unwrap_or_default();
     match row.marker {

@@ -20,7 +20,7 @@ use super::number;
 pub(super) fn entry(entry: &Entry) -> String {
     let late =
         if entry.back_dated() { format!(" (recorded {}Z)", clock(entry.recorded)) } else { String::new() };
-    format!("{}Z {}: {}{late}", clock(entry.occurred), entry.by, entry.what)
+    format!("{}Z {} {}{late}", clock(entry.occurred), entry.by, entry.what)
 }
 
 /// What this is, how bad it is, and who commands.

@@ -133,9 +133,8 @@ fn act(plain: &mut Plain, intent: Intent, words: Words) -> Result<Vec<Effect>, H
     if matches!(intent, Intent::Run(_) | Intent::Close { .. }) {
         let snapshot = plain.snapshot.as_ref();
         intent.act(&words, snapshot).map_err(|lacking| Hint(lacking.to_string()))?;
-        let question = match intent.sure(snapshot, &words) {
-            Some(question) => question,
-            None => return hint("that item has no command"),
+        let Some(question) = intent.sure(snapshot, &words) else {
+            return hint("that item has no command");
         };
         plain.pending = Some((intent, words));
         return told(vec![format!("{question}. To do it: yes.")]);

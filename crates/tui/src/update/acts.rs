@@ -10,7 +10,7 @@ use crate::finder::{Finder, Scope};
 use crate::intent::{Intent, Words};
 use crate::keymap::{Action, Place};
 use crate::menu::Menu;
-use crate::model::{Mode, Model, takes_confirmation};
+use crate::model::{Enter, Mode, Model};
 use crate::prompt::Purpose;
 use crate::snapshot::{Subject, rows, subject};
 use crate::view::layout;
@@ -121,21 +121,18 @@ fn open(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Enter on a line: does what the line asks for, or says why nothing can be done, or goes to the line that is next.
+/// Enter on a line.
 fn confirm(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.row() else { return Vec::new() };
-    if takes_confirmation(row) {
-        return on_item(model, Intent::Confirm);
-    }
-    if !row.answers.is_empty() && matches!(row.marker, Marker::Open | Marker::Unknown) {
-        return on_item(model, Intent::Answer);
-    }
-    let waits = matches!(row.marker, Marker::Open | Marker::Unknown | Marker::Regressed | Marker::Waiting);
-    if waits {
-        let why = explanation(row);
-        model.news.notice(why, model.now);
-    } else {
-        to_next(model);
+    match model.enter(row) {
+        Enter::Open => return on_list(model, Intent::Open),
+        Enter::Confirm => return on_item(model, Intent::Confirm),
+        Enter::Answer => return on_item(model, Intent::Answer),
+        Enter::Explain => {
+            let why = explanation(row);
+            model.news.notice(why, model.now);
+        }
+        Enter::Next => to_next(model),
     }
     Vec::new()
 }
@@ -143,7 +140,7 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
 fn explanation(row: &ItemRow) -> String {
     match row.marker {
         Marker::Waiting => "Time must pass; an override with a reason cuts it short".to_owned(),
-        _ => format!("Only its probe completes this. {}", row.explains),
+        _ => row.explains.clone(),
     }
 }
 

@@ -182,12 +182,18 @@ fn paste(model: &mut Model, text: &str) {
 
 /// An act was not allowed: says why, and keeps what was typed for the next try.
 fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
+    model.abandon = matches!(refusal, Refusal::Unfinished(_));
     if let Some(at) = model.sent.iter().position(|(sent, ..)| sent == act)
         && let Some((_, purpose, texts)) = model.sent.remove(at)
     {
+        let purpose = match (act, model.abandon) {
+            (Act::Close { .. }, abandon) => {
+                Purpose::Act { intent: crate::intent::Intent::Close { abandon }, dated: false }
+            }
+            _ => purpose,
+        };
         model.drafts.entry(purpose).or_insert(texts);
     }
-    model.abandon = matches!(refusal, Refusal::Unfinished(_));
     if matches!(act, Act::Confirm { .. }) {
         model.undo = None;
     }
@@ -199,6 +205,7 @@ fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
 
 /// Sends an act, remembering what was typed for it.
 fn send(model: &mut Model, act: Act, typed: Option<(Purpose, Vec<String>)>) -> Vec<Effect> {
+    model.news.moved_on();
     match &act {
         Act::Confirm { item, .. } => {
             model.undo = Some((item.clone(), model.now + chrono::TimeDelta::seconds(10)));

@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::guide::on_screen;
-use crate::keymap::{Action, BINDINGS};
-use crate::model::{Mode, Model};
+use crate::keymap::{Action, BINDINGS, Binding, Place};
+use crate::model::{Enter, Mode, Model};
+use crate::news::Tone;
 use crate::prompt::{Prompt, Purpose};
 use crate::text::{fit, width, wrap};
 use crate::words::clock;
@@ -19,12 +20,21 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, paint: &Paint, layout: 
         prompt(frame, model, open, paint, layout.hint);
     } else {
         let rows = usize::from(layout.hint.height);
-        let text = wrap(&on_screen(&model.next(), &model.settings.keys), usize::from(layout.hint.width));
-        lines(
-            frame,
-            layout.hint,
-            text.into_iter().take(rows).map(|l| Line::styled(l, paint.bold())).collect(),
-        );
+        let mut text = on_screen(&model.next(), &model.settings.keys);
+        if model.place == Place::Timeline {
+            text.insert_str(
+                0,
+                &format!("{} goes back to the checklists. ", model.settings.keys.shown(Action::Back)),
+            );
+        }
+        let cells = usize::from(layout.hint.width);
+        let mut shown = Vec::new();
+        if let Some(answer) = model.news.answer() {
+            shown.extend(wrap(answer, cells).into_iter().map(|l| Line::styled(l, paint.tone(Tone::Caution))));
+        }
+        shown.extend(wrap(&text, cells).into_iter().map(|l| Line::styled(l, paint.bold())));
+        shown.truncate(rows);
+        lines(frame, layout.hint, shown);
     }
     let cells = usize::from(layout.keys.width);
     lines(frame, layout.keys, vec![line(keys(model, paint, cells), cells)]);
@@ -51,10 +61,10 @@ fn keys(model: &Model, paint: &Paint, cells: usize) -> Vec<Part> {
         None => {
             let map = &model.settings.keys;
             let pair = |action: Action, name: &str| (map.shown(action), name.to_owned());
-            let shown = |b: &&crate::keymap::Binding| !matches!(b.action, Action::Back | Action::Help);
+            let shown = |b: &&Binding| !matches!(b.action, Action::Back | Action::Help);
             pairs.push(pair(Action::Help, "help"));
             let here = BINDINGS.iter().filter(shown).filter(|b| model.applies(b.action));
-            pairs.extend(here.map(|b| pair(b.action, b.name)));
+            pairs.extend(here.filter_map(|b| Some(pair(b.action, name(model, b)?))));
         }
     }
     let mut parts = Vec::new();
@@ -69,6 +79,22 @@ fn keys(model: &Model, paint: &Paint, cells: usize) -> Vec<Part> {
         parts.push((format!(" {name}  "), paint.plain()));
     }
     parts
+}
+
+/// The name of an action in the footer: what it would do to the selected line. None for what another key says better.
+fn name(model: &Model, binding: &'static Binding) -> Option<&'static str> {
+    let row = model.row();
+    match (binding.action, row) {
+        (Action::Confirm, Some(row)) => Some(match model.enter(row) {
+            Enter::Open => "open",
+            Enter::Confirm => "confirm",
+            Enter::Answer => "answer",
+            Enter::Explain => "why",
+            Enter::Next => "next line",
+        }),
+        (Action::Choose, Some(row)) if row.answers.iter().all(|a| a == "yes" || a == "no") => None,
+        _ => Some(binding.name),
+    }
 }
 
 /// The prompt: the question with what is typed, then an error, the time meant, or how far it is.

@@ -16,6 +16,8 @@ use super::paint::{Paint, Part, line, lines};
 
 /// Lines of a running command that are shown.
 const OUTPUT: usize = 6;
+/// Lines behind the selected item that should be seen too.
+const AHEAD: usize = 2;
 
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, paint: &Paint, area: Rect) {
     let focus = model.place == Place::Checklist;
@@ -33,8 +35,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, paint: &Paint, area: Re
     let area = paint.heading(frame, area, &format!("{}{run}{state}", list.title), focus);
     let (all, cursor) = page(model, list, paint, usize::from(area.width));
     let height = usize::from(area.height);
-    let middle = usize::midpoint(cursor.start, cursor.end.min(cursor.start + height));
-    let top = middle.saturating_sub(height / 2).min(all.len().saturating_sub(height));
+    let top = if cursor.end + AHEAD <= height {
+        0
+    } else {
+        let middle = usize::midpoint(cursor.start, cursor.end.min(cursor.start + height));
+        middle.saturating_sub(height / 2).min(all.len().saturating_sub(height))
+    };
     lines(frame, area, all.into_iter().skip(top).take(height).collect());
 }
 
@@ -131,6 +137,9 @@ fn details(all: &mut Vec<Line<'static>>, row: &ItemRow, model: &Model, paint: &P
     let full = status(row);
     if width(&full) > cells / 3 {
         tell(&full, Tone::Plain);
+    }
+    if row.back_dated {
+        tell("It was recorded later than it happened.", Tone::Quiet);
     }
     if let Some(detail) = &row.detail {
         tell(detail, if row.marker == Marker::Unknown { Tone::Caution } else { Tone::Plain });
