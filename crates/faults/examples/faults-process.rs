@@ -1,7 +1,7 @@
 //! The processes that the tests of this crate start: guardian, holder, a host with a network of its own, and an owner that
 //! stops at a chosen step of a fault's life.
 //!
-//! `faults-process guardian --ledger FILE | hold | host | owner LEDGER FAULT TARGET STEP`
+//! `faults-process guardian --ledger FILE | hold | host | owner LEDGER FAULT TARGET LEASE STEP`
 
 #[path = "../tests/common/store.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::{FaultStep, Injector, LedgerStore, Settings, guardian, holder};
 use store::FileStore;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         )),
         ["hold"] => ExitCode::from(holder::main()),
         ["host"] => host(),
-        ["owner", ledger, fault, target, step] => owner(ledger, fault, target, step),
+        ["owner", ledger, fault, target, lease, step] => owner(ledger, fault, target, lease, step),
         other => panic!("unknown: {other:?}"),
     }
 }
@@ -70,9 +71,9 @@ fn host() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Injects one fault and takes it out again; at the step named it says so and waits for a line. Gives up, as every owner
-/// must, when its guardian is lost.
-fn owner(ledger: &str, fault: &str, target: &str, step: &str) -> ExitCode {
+/// Injects one fault and takes it out again; at the step named it says so and waits for a line. At the step `Never` it
+/// does so again and again. Gives up, as every owner must, when its guardian is lost.
+fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> ExitCode {
     let stop = step.to_owned();
     let hook = move |at: FaultStep, _: &String| {
         if format!("{at:?}") == stop {
@@ -97,22 +98,29 @@ fn owner(ledger: &str, fault: &str, target: &str, step: &str) -> ExitCode {
     runtime.block_on(async {
         let injector = Injector::arm(settings).await.expect("armed");
         say(&format!("guardian {}", injector.guardian().expect("it runs").pid));
-        let fault = serde_json::from_str(fault).expect("a fault");
-        let target = serde_json::from_str(target).expect("a target");
-        let life = async {
-            match injector.inject(fault, target, HumanDuration::secs(60)).await {
-                Ok(injected) => {
-                    say(&format!("landed {}", injected.proof.landed));
-                    injector.undo(&injected.id, "the test is over").await.err()
-                }
-                Err(error) => {
-                    say(&format!("error {error}"));
-                    None
+        let fault: Fault = serde_json::from_str(fault).expect("a fault");
+        let target: ResolvedTarget = serde_json::from_str(target).expect("a target");
+        let lease: HumanDuration = lease.parse().expect("a lease");
+        let one_life = async || match injector.inject(fault.clone(), target.clone(), lease).await {
+            Ok(injected) => {
+                say(&format!("landed {}", injected.proof.landed));
+                injector.undo(&injected.id, "the test is over").await.err()
+            }
+            Err(error) => {
+                say(&format!("error {error}"));
+                None
+            }
+        };
+        let lives = async {
+            loop {
+                let residue = one_life().await;
+                if residue.is_some() || step != "Never" {
+                    return residue;
                 }
             }
         };
         let residue = tokio::select! {
-            residue = life => residue.into_iter().collect(),
+            residue = lives => residue.into_iter().collect(),
             () = injector.guardian_lost() => injector.undo_all("the guardian is lost").await,
         };
         let left = injector.close().await;

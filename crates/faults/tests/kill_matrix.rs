@@ -96,18 +96,12 @@ async fn recover(ledger: &Path) {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "the time is worth reading, and no bound for a loaded machine")]
 /// One run: the owner stops at a step, somebody is killed, and nothing is left.
 async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
     let bench = Bench::new();
     let ledger = bench.ledger();
-    let mut owner = Talker::start(
-        Command::new(program())
-            .arg("owner")
-            .arg(&ledger)
-            .arg(json(&world.fault()))
-            .arg(json(&world.target()))
-            .arg(format!("{step:?}")),
-    );
+    let mut owner = owner(&ledger, world, "60s", &format!("{step:?}"));
     let said = owner.hear().expect("it says who its guardian is");
     let pid = said.strip_prefix("guardian ").and_then(|pid| pid.parse().ok()).expect("a pid");
     let guardian = process::of(pid).expect("it runs");
@@ -150,8 +144,14 @@ async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
     assert!(world.is_as_before(), "{label}");
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("it is plain data")
+fn owner(ledger: &Path, world: &dyn World, lease: &str, step: &str) -> Talker {
+    let json = |value: serde_json::Result<String>| value.expect("it is plain data");
+    let mut command = Command::new(program());
+    command.arg("owner").arg(ledger);
+    command
+        .arg(json(serde_json::to_string(&world.fault())))
+        .arg(json(serde_json::to_string(&world.target())));
+    Talker::start(command.args([lease, step]))
 }
 
 async fn every_step(world: &dyn World, killed: Killed) {
@@ -201,4 +201,69 @@ async fn a_kill_needs_no_undo_and_leaves_none() {
             one(&Gone(Victim::new()), step, killed).await;
         }
     }
+}
+
+/// SIGKILL of the owner at moments that no step names. `DEADSTICK_KILLS` sets how many, `DEADSTICK_SEED` which.
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "the seed and the times are what a reader wants")]
+async fn random_moments() {
+    let from_environment = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let kills = from_environment("DEADSTICK_KILLS").unwrap_or(12);
+    let seed = from_environment("DEADSTICK_SEED").unwrap_or_else(process::boottime_ms).max(1);
+    eprintln!("DEADSTICK_SEED={seed}");
+    let worlds: [Box<dyn World>; 2] =
+        [Box::new(Paused(Victim::new())), Box::new(Cut(Pair::new(), Fault::Vanish))];
+    let (mut random, mut times) = (seed, Vec::new());
+    for kill in 0..kills {
+        // xorshift: any spread of moments will do.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let world = &worlds[usize::try_from(kill % 2).expect("small")];
+        let bench = Bench::new();
+        let mut owner = owner(&bench.ledger(), world.as_ref(), "60s", "Never");
+        let guardian =
+            owner.hear().and_then(|line| line.strip_prefix("guardian ")?.parse().ok()).expect("a pid");
+        let guardian = process::of(guardian).expect("it runs");
+        tokio::time::sleep(Duration::from_micros(random % 900_000)).await;
+        let began = Instant::now();
+        owner.kill();
+        while process::is_alive(&guardian) {
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "seed {seed}, kill {kill}: the guardian does not end"
+            );
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        times.push(began.elapsed());
+        assert!(world.is_as_before(), "seed {seed}, kill {kill}");
+        recover(&bench.ledger()).await;
+        assert!(
+            store::faults(&bench.ledger()).values().all(|fault| fault.state == FaultState::Undone),
+            "seed {seed}, kill {kill}"
+        );
+    }
+    times.sort();
+    eprintln!(
+        "from SIGKILL to the guardian done: median {:?}, worst {:?} of {kills}",
+        times[times.len() / 2],
+        times.last()
+    );
+}
+
+/// An owner that lives and does nothing: the guardian ends the fault a little after its lease.
+#[tokio::test]
+async fn an_owner_that_hangs_does_not_outlast_the_lease() {
+    let (world, bench) = (Paused(Victim::new()), Bench::new());
+    let mut hung = owner(&bench.ledger(), &world, "1s", "Examined");
+    while hung.hear().is_some_and(|line| !line.starts_with("at ")) {}
+    let identity = process::of(hung.child.id()).expect("it runs");
+    Linux.signal(&identity, deadstick_faults::kernel::Sent::Stop).expect("ours");
+    assert!(!world.is_as_before());
+    eventually("the guardian ends it", || world.is_as_before()).await;
+    eventually("and records it", || {
+        store::faults(&bench.ledger()).values().all(|fault| fault.state == FaultState::Undone)
+    })
+    .await;
+    hung.kill();
 }

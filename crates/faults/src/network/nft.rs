@@ -4,6 +4,7 @@
 //! rule first asks the set `links`, whose elements carry the lease as a timeout, so that it matches nothing once that is
 //! over. Either way nobody has to be alive for the fault to end (design section 5).
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use deadstick_core::fault::{Direction, Peer};
 
 use super::diag::Connection;
 use super::links::Link;
-use super::wire::{self, ACK, APPEND, CREATE, DUMP, Message, REQUEST};
+use super::wire::{self, APPEND, CREATE, DUMP, Message, REQUEST};
 use super::{Netlink, NetlinkError};
 use crate::kernel::{Layer, TableEffect, TableSpec};
 
@@ -111,36 +112,34 @@ impl<'a> Batch<'a> {
         let mark = |kind| Message::new(kind, REQUEST, &[0, 0, 0, u8::try_from(SUBSYSTEM).unwrap_or(0)]);
         let mut batch = Self { spec, family: family(spec), messages: vec![mark(BATCH_BEGIN)] };
         batch.message(NEW_TABLE, CREATE).text(1, &spec.name).be32(2, OWNER);
-        batch.set(LINKS, 4, 1, links.iter().map(|link| link.index.to_ne_bytes().to_vec()).collect());
+        batch.set(LINKS, 4, 1, links.iter().map(|link| link.index.to_ne_bytes().to_vec()));
         match &spec.effect {
             TableEffect::Silence => {
                 for side in [Side::In, Side::Out] {
                     batch.chain(side, links);
-                    batch.rule(side, vec![Expression::Drop]);
+                    batch.rule(side, &[Expression::Drop]);
                 }
             }
             TableEffect::Cut { peers, direction } => {
                 for side in Side::of(*direction) {
                     batch.chain(side, links);
                     if peers.is_empty() {
-                        batch.rule(side, vec![Expression::Drop]);
+                        batch.rule(side, &[Expression::Drop]);
                     }
                     for matches in peers.iter().flat_map(|peer| peer_matches(peer, side)) {
-                        batch.rule(side, [matches, vec![Expression::Drop]].concat());
+                        batch.rule(side, &[matches, vec![Expression::Drop]].concat());
                     }
                 }
             }
             TableEffect::Hush { .. } => {
                 let (four, six): (Vec<_>, Vec<_>) = flows.iter().partition(|flow| flow.peer.is_ipv4());
-                batch.set(FLOWS_4, 16, 2, four.into_iter().map(flow_key).collect());
-                batch.set(FLOWS_6, 40, 3, six.into_iter().map(flow_key).collect());
+                batch.set(FLOWS_4, 16, 2, four.into_iter().map(flow_key));
+                batch.set(FLOWS_6, 40, 3, six.into_iter().map(flow_key));
                 for side in [Side::In, Side::Out] {
                     batch.chain(side, links);
                     for (set, version) in [(FLOWS_4, 4), (FLOWS_6, 6)] {
-                        batch.rule(
-                            side,
-                            [expression::flow_matches(set, version, side), vec![Expression::Drop]].concat(),
-                        );
+                        let matches = expression::flow_matches(set, version, side);
+                        batch.rule(side, &[matches, vec![Expression::Drop]].concat());
                     }
                 }
             }
@@ -150,22 +149,26 @@ impl<'a> Batch<'a> {
                 // Of the two matches, for TCP and UDP, only the first is meant.
                 for matches in peer_matches(&peer, Side::Out).into_iter().take(1) {
                     let escape = vec![Expression::MetaMark, Expression::Differs(mark.to_ne_bytes().to_vec())];
-                    batch.rule(Side::Out, [escape, matches, vec![Expression::Redirect(*port)]].concat());
+                    batch.rule(Side::Out, &[escape, matches, vec![Expression::Redirect(*port)]].concat());
                 }
             }
+        }
+        // One answer for the whole: errors are told anyway, and a thousand answers would not fit into the socket.
+        if let Some(last) = batch.messages.last_mut() {
+            last.want_answer();
         }
         batch.messages.push(mark(BATCH_END));
         batch
     }
 
     fn message(&mut self, command: u16, flags: u16) -> &mut Message {
-        self.messages.push(request(command, REQUEST | ACK | flags, self.family));
+        self.messages.push(request(command, REQUEST | flags, self.family));
         let last = self.messages.len() - 1;
         &mut self.messages[last]
     }
 
     /// A set whose elements end with the lease.
-    fn set(&mut self, name: &str, key_length: u32, id: u32, keys: Vec<Vec<u8>>) {
+    fn set(&mut self, name: &str, key_length: u32, id: u32, keys: impl Iterator<Item = Vec<u8>>) {
         let table = self.spec.name.clone();
         let lease = self.spec.lease;
         self.message(NEW_SET, CREATE)
@@ -176,6 +179,8 @@ impl<'a> Batch<'a> {
             .be32(4, if name == LINKS { 20 } else { 0 })
             .be32(5, key_length)
             .be32(10, id);
+        // Each once: the kernel refuses a second one.
+        let keys: Vec<_> = keys.collect::<BTreeSet<_>>().into_iter().collect();
         for some in keys.chunks(ELEMENTS_AT_ONCE) {
             self.message(NEW_ELEMENT, CREATE).text(1, &table).text(2, name).be32(4, id).nest(3, |list| {
                 for key in some {
@@ -224,11 +229,11 @@ impl<'a> Batch<'a> {
     }
 
     /// A rule; it asks whether the lease still runs before anything else.
-    fn rule(&mut self, side: Side, rest: Vec<Expression>) {
+    fn rule(&mut self, side: Side, rest: &[Expression]) {
         let table = self.spec.name.clone();
         let lease = [side.device(), Expression::InSet { set: LINKS, register: expression::FIRST_REGISTER }];
         self.message(NEW_RULE, APPEND).text(1, &table).text(2, side.name()).nest(4, |list| {
-            for expression in lease.iter().chain(&rest) {
+            for expression in lease.iter().chain(rest) {
                 expression.write(list);
             }
         });

@@ -13,6 +13,8 @@ use super::wire::{self, Message, u16_at, u32_at};
 
 /// No kernel takes as long; only so that nothing can hang for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What a socket takes in one write without being told.
+const ROOMY: usize = 128 << 10;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const MULTI: u16 = 0x2;
@@ -76,6 +78,14 @@ impl Netlink {
             let one = message.finish(self.sequence);
             expected += usize::from(u16_at(&one, 6).unwrap_or(0) & wire::ACK != 0);
             bytes.extend(one);
+        }
+        if bytes.len() > ROOMY {
+            nix::sys::socket::setsockopt(
+                &self.fd(),
+                nix::sys::socket::sockopt::SndBufForce,
+                &(2 * bytes.len()),
+            )
+            .map_err(io::Error::from)?;
         }
         self.socket.send(&bytes, 0)?;
         while expected > 0 {

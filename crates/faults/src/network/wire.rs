@@ -75,6 +75,12 @@ impl Message {
         self
     }
 
+    /// Asks for an acknowledgement.
+    pub(crate) fn want_answer(&mut self) {
+        let flags = u16_at(&self.bytes, 6).unwrap_or(0) | ACK;
+        self.bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+    }
+
     /// The bytes, with length and sequence number filled in.
     pub(crate) fn finish(mut self, sequence: u32) -> Vec<u8> {
         let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);

@@ -1,6 +1,7 @@
 //! What the tests of this crate share: the helper program, a ledger, hosts with networks of their own.
 #![expect(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod server;
 pub(crate) mod store;
 
 use std::io::{BufRead, BufReader, Lines, Write};

@@ -29,7 +29,7 @@ pub(super) enum Expression {
     MetaOutDevice,
     /// Loads the mark.
     MetaMark,
-    /// Loads the EtherType.
+    /// Loads the protocol of the network layer, as a frame names it.
     MetaProtocol,
     /// Loads the transport protocol.
     MetaTransport,
@@ -109,7 +109,7 @@ fn compare(list: &mut Message, operation: u32, value: &[u8]) {
     });
 }
 
-/// EtherType, length of an address and where the header has source and destination.
+/// A frame's word for the protocol, length of an address and where the header has source and destination.
 fn layout(version: u8) -> ([u8; 2], u32, u32, u32) {
     if version == 4 { ([0x08, 0x00], 4, 12, 16) } else { ([0x86, 0xdd], 16, 8, 24) }
 }
@@ -120,11 +120,11 @@ pub(super) fn peer_matches(peer: &Peer, side: Side) -> Vec<Vec<Expression>> {
         IpAddr::V4(address) => (4, address.octets().to_vec()),
         IpAddr::V6(address) => (6, address.octets().to_vec()),
     };
-    let (ethertype, length, source, destination) = layout(version);
+    let (in_frame, length, source, destination) = layout(version);
     let (offset, port_offset) = if side == Side::In { (source, 0) } else { (destination, 2) };
     let hosts = vec![
         Expression::MetaProtocol,
-        Expression::Equals(ethertype.to_vec()),
+        Expression::Equals(in_frame.to_vec()),
         Expression::Load { base: NETWORK_HEADER, offset, length, register: FIRST_REGISTER },
         Expression::Equals(address),
     ];
@@ -150,14 +150,14 @@ pub(super) fn peer_matches(peer: &Peer, side: Side) -> Vec<Vec<Expression>> {
 
 /// Matches for packets of the TCP connections in a set: our end first, whichever way the packet goes.
 pub(super) fn flow_matches(set: &'static str, version: u8, side: Side) -> Vec<Expression> {
-    let (ethertype, length, source, destination) = layout(version);
+    let (in_frame, length, source, destination) = layout(version);
     let ((ours, our_port), (theirs, their_port)) =
         if side == Side::Out { ((source, 0), (destination, 2)) } else { ((destination, 2), (source, 0)) };
     let words = length / 4;
     let load = |base, offset, length, register| Expression::Load { base, offset, length, register };
     vec![
         Expression::MetaProtocol,
-        Expression::Equals(ethertype.to_vec()),
+        Expression::Equals(in_frame.to_vec()),
         Expression::MetaTransport,
         Expression::Equals(vec![TCP]),
         load(NETWORK_HEADER, ours, length, FIRST_REGISTER),

@@ -1,0 +1,230 @@
+//! One body, two arms: what the injector promises of a process and a network fault, on a recording fake and on the real
+//! kernel. The fake arm also says what is never sent.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Bench, Pair, WITNESS, store};
+use deadstick_core::fault::{Fault, ResolvedTarget, Signal};
+use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_core::units::HumanDuration;
+use deadstick_faults::kernel::{
+    Conversation, Delivery, Kernel, KernelError, Linux, Reach, Sent, Table, TableEffect, TableSpec,
+};
+use deadstick_faults::process::Life;
+use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
+
+const LEASE: HumanDuration = HumanDuration::secs(60);
+
+/// A host with one process and one link to a witness.
+#[derive(Default)]
+struct World {
+    stopped: bool,
+    ended: bool,
+    tables: Vec<TableSpec>,
+    calls: Vec<String>,
+    /// Tables are taken and do nothing, as on an interface that carries no traffic.
+    inert: bool,
+}
+
+#[derive(Clone, Default)]
+struct Fake(Arc<Mutex<World>>);
+
+impl Fake {
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.0.lock().expect("not poisoned"))
+    }
+
+    fn silent(&self) -> bool {
+        self.with(|world| {
+            let silences =
+                |table: &TableSpec| matches!(table.effect, TableEffect::Silence | TableEffect::Cut { .. });
+            !world.inert && world.tables.iter().any(silences)
+        })
+    }
+}
+
+impl Kernel for Fake {
+    fn life(&self, process: &ProcessIdentity) -> Result<Life, KernelError> {
+        Ok(self.with(|world| {
+            match (world.ended || process.start_ticks != identity().start_ticks, world.stopped) {
+                (true, _) => Life::Gone,
+                (_, true) => Life::Stopped,
+                _ => Life::Running,
+            }
+        }))
+    }
+
+    fn signal(&self, process: &ProcessIdentity, what: Sent) -> Result<Delivery, KernelError> {
+        if self.life(process)? == Life::Gone {
+            return Ok(Delivery::Gone);
+        }
+        self.with(|world| {
+            world.calls.push(format!("{what:?}"));
+            match what {
+                Sent::End(_) => world.ended = true,
+                Sent::Stop => world.stopped = true,
+                Sent::Continue => world.stopped = false,
+            }
+        });
+        Ok(Delivery::Sent)
+    }
+
+    fn install(&self, _: &NetworkIdentity, spec: &TableSpec) -> Result<Box<dyn Table>, KernelError> {
+        self.with(|world| {
+            world.calls.push(format!("install {:?}", spec.effect));
+            world.tables.push(spec.clone());
+        });
+        Ok(Box::new(FakeTable(self.clone(), spec.name.clone())))
+    }
+
+    fn has_table(&self, _: &NetworkIdentity, name: &str) -> Result<bool, KernelError> {
+        Ok(self.with(|world| world.tables.iter().any(|table| table.name == name)))
+    }
+
+    fn remove_root_qdisc(&self, _: &NetworkIdentity, _: &str, _: u16) -> Result<bool, KernelError> {
+        Ok(false)
+    }
+
+    fn reach(&self, _: &NetworkIdentity, _: SocketAddr, _: Duration) -> Result<Reach, KernelError> {
+        Ok(if self.silent() { Reach::Silent } else { Reach::Accepted(Duration::from_millis(1)) })
+    }
+
+    fn converse(
+        &self,
+        _: &NetworkIdentity,
+        _: SocketAddr,
+        _: Duration,
+    ) -> Result<Box<dyn Conversation>, KernelError> {
+        Ok(Box::new(FakeTalk(self.clone())))
+    }
+
+    fn farewell(
+        &self,
+        _: &NetworkIdentity,
+        _: SocketAddr,
+        _: Duration,
+    ) -> Result<Option<Duration>, KernelError> {
+        Ok(Some(Duration::from_millis(1)))
+    }
+}
+
+struct FakeTable(Fake, String);
+
+impl Table for FakeTable {
+    fn hits(&self) -> Result<u64, KernelError> {
+        Ok(0)
+    }
+    fn connections(&self) -> usize {
+        1
+    }
+    fn remove(self: Box<Self>) -> Result<(), KernelError> {
+        Ok(())
+    }
+}
+
+impl Drop for FakeTable {
+    fn drop(&mut self) {
+        self.0.with(|world| {
+            world.calls.push("remove".to_owned());
+            world.tables.retain(|table| table.name != self.1);
+        });
+    }
+}
+
+struct FakeTalk(Fake);
+
+impl Conversation for FakeTalk {
+    fn is_heard(&mut self, _: Duration) -> Result<bool, KernelError> {
+        Ok(self.0.with(|world| {
+            world.inert || !world.tables.iter().any(|table| matches!(table.effect, TableEffect::Hush { .. }))
+        }))
+    }
+}
+
+fn identity() -> ProcessIdentity {
+    ProcessIdentity { pid: 4_000_000, start_ticks: 77, boot: "fake".to_owned() }
+}
+
+fn fake_target() -> ResolvedTarget {
+    ResolvedTarget {
+        name: "client".to_owned(),
+        process: Some(identity()),
+        network: Some(NetworkIdentity { holder: identity(), inode: 1 }),
+        witness: Some(WITNESS.into()),
+        ..ResolvedTarget::default()
+    }
+}
+
+const FACTS: HostFacts = HostFacts { device_hooks: true, redirect: true, relay: false };
+
+/// The body. Its process is not killed until the end.
+async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
+    let bench = Bench::new();
+    let injector = Injector::arm_on(bench.settings(), Arc::clone(&kernel), FACTS).await.expect("armed");
+    let network = target.network.clone().expect("a network");
+    let answers = || kernel.reach(&network, WITNESS.into(), Duration::from_millis(200)).expect("tried");
+    let process = target.process.clone().expect("a process");
+    let cut = Fault::Partition { from: Vec::new(), direction: deadstick_core::fault::Direction::Both };
+    for fault in [Fault::Vanish, cut, Fault::HalfOpen { to: None }] {
+        let injected = injector.inject(fault.clone(), target.clone(), LEASE).await.expect("injected");
+        assert!(injected.proof.landed, "{fault:?}: {:?}", injected.proof);
+        let table = format!("deadstick-{}", injected.id);
+        assert!(kernel.has_table(&network, &table).expect("asked"), "{fault:?}");
+        assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done), "{fault:?}");
+        assert!(!kernel.has_table(&network, &table).expect("asked"), "{fault:?}");
+        assert!(matches!(answers(), Reach::Accepted(_)), "{fault:?}");
+        let words = &store::faults(&bench.ledger())[&injected.id].words;
+        assert_eq!(words, &["applying", "applied", "proved", "undoing", "undone"], "{fault:?}");
+    }
+    let both = [Fault::Vanish, Fault::Pause];
+    for fault in both {
+        injector.inject(fault, target.clone(), LEASE).await.expect("injected");
+    }
+    assert_eq!(injector.undo_faults("abort").await, []);
+    assert_eq!(kernel.life(&process).expect("readable"), Life::Running);
+    assert!(matches!(answers(), Reach::Accepted(_)));
+    let mut later = target.clone();
+    later.process.as_mut().expect("a process").start_ticks += 1;
+    let refused = injector.inject(Fault::Kill { signal: Signal::Kill }, later, LEASE).await;
+    assert!(matches!(refused, Err(FaultError::Refused { .. })), "{refused:?}");
+    assert_eq!(kernel.life(&process).expect("readable"), Life::Running);
+    let injected =
+        injector.inject(Fault::Kill { signal: Signal::Kill }, target, LEASE).await.expect("injected");
+    assert!(injected.proof.landed, "{:?}", injected.proof);
+    assert_eq!(injector.close().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_fake() {
+    let fake = Fake::default();
+    conforms(Arc::new(fake.clone()), fake_target()).await;
+    let calls = fake.with(|world| world.calls.clone());
+    assert_eq!(calls.iter().filter(|call| call.starts_with("install")).count(), 4, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| *call == "remove").count(), 4, "{calls:?}");
+    let signals: Vec<_> =
+        calls.iter().filter(|call| !call.starts_with("install") && *call != "remove").collect();
+    assert_eq!(signals, ["Stop", "Continue", "End(Kill)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_real_kernel() {
+    let pair = Pair::new();
+    conforms(Arc::new(Linux), pair.target()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_without_effect_is_said_not_to_have_landed() {
+    let (bench, fake) = (Bench::new(), Fake::default());
+    fake.with(|world| world.inert = true);
+    let injector = Injector::arm_on(bench.settings(), Arc::new(fake), FACTS).await.expect("armed");
+    for fault in [Fault::Vanish, Fault::HalfOpen { to: None }] {
+        let injected = injector.inject(fault.clone(), fake_target(), LEASE).await.expect("injected");
+        assert!(!injected.proof.landed, "{fault:?}: {:?}", injected.proof);
+        assert!(store::faults(&bench.ledger())[&injected.id].words.contains(&"not-proved"));
+    }
+    assert_eq!(injector.close().await, []);
+}
