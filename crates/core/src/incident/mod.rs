@@ -12,7 +12,10 @@ mod alert;
 mod board;
 mod control;
 mod decide;
+mod fold;
 mod items;
+mod lines;
+mod refusal;
 mod rows;
 mod run;
 mod sense;
@@ -32,8 +35,9 @@ use control::Control;
 use run::Status;
 use view::{ChecklistState, FaultRow, FaultStage, NoteRow, SteadyRow};
 
-pub use act::{Act, Decision, Refusal};
+pub use act::{Act, Decision};
 pub use alert::Alert;
+pub use refusal::Refusal;
 pub use sense::{SensedProbe, Senses};
 
 /// One response, as far as its timeline tells.
