@@ -59,9 +59,10 @@ pub fn examine() -> Vec<Capability> {
 /// What plans depend on.
 #[must_use]
 pub fn facts() -> HostFacts {
-    let (device_hooks, redirect) =
-        in_a_namespace(|| (table(Layer::Device).is_ok(), redirect().is_ok())).unwrap_or_default();
-    HostFacts { device_hooks, redirect, relay: false }
+    let (device_hooks, redirect, netem) =
+        in_a_namespace(|| (table(Layer::Device).is_ok(), redirect().is_ok(), qdisc::probe_netem().is_ok()))
+            .unwrap_or_default();
+    HostFacts { device_hooks, redirect, netem, relay: false }
 }
 
 /// Runs in a fresh network namespace.

@@ -21,6 +21,8 @@ pub struct HostFacts {
     pub device_hooks: bool,
     /// nftables can send new connections to a local port.
     pub redirect: bool,
+    /// The kernel has netem.
+    pub netem: bool,
     /// There is a relay for delayed connections.
     pub relay: bool,
 }
@@ -51,11 +53,39 @@ pub struct Plan {
 /// The means.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    Signal { process: ProcessIdentity, what: Sent },
-    Table { network: NetworkIdentity, layer: Layer, effect: TableEffect, ask: Option<SocketAddr> },
-    Relay { network: NetworkIdentity, peer: SocketAddr, delay: Duration, jitter: Duration },
-    Postgres { dsn: String, table: Option<String>, lock: Option<LockMode> },
-    Sqlite { path: PathBuf, mode: LockMode },
+    Signal {
+        process: ProcessIdentity,
+        what: Sent,
+    },
+    Table {
+        network: NetworkIdentity,
+        layer: Layer,
+        effect: TableEffect,
+        ask: Option<SocketAddr>,
+    },
+    Shape {
+        network: NetworkIdentity,
+        layer: Layer,
+        to: Option<Peer>,
+        delay: Duration,
+        jitter: Duration,
+        ask: Option<SocketAddr>,
+    },
+    Relay {
+        network: NetworkIdentity,
+        peer: SocketAddr,
+        delay: Duration,
+        jitter: Duration,
+    },
+    Postgres {
+        dsn: String,
+        table: Option<String>,
+        lock: Option<LockMode>,
+    },
+    Sqlite {
+        path: PathBuf,
+        mode: LockMode,
+    },
 }
 
 /// The port that nobody listens on, for packets made only to be dropped and counted.
@@ -198,7 +228,8 @@ fn table(
             let peers: Vec<_> = peers.iter().map(peer_words).collect();
             if peers.is_empty() { way.to_owned() } else { format!("{way}, with {}", peers.join(", ")) }
         }
-        TableEffect::Redirect { .. } => String::new(),
+        // Parts of a latency, which has objects of its own.
+        TableEffect::Redirect { .. } | TableEffect::Classify { .. } => String::new(),
     };
     let objects = vec![owned_table(&network, &format!("drops {chosen}; loopback stays"))];
     Ok((Action::Table { network, layer, effect, ask }, objects))
@@ -226,18 +257,21 @@ fn latency(
     to: Option<&Peer>,
 ) -> Result<(Action, Vec<PlannedObject>), FaultError> {
     let network = network("latency", target)?;
-    let Some(Peer { address, port: Some(port) }) = to else {
-        return Err(FaultError::refused(
-            "latency of a whole link is not possible",
-            "name one TCP peer with its port",
-        ));
-    };
     if delay.0.is_zero() || jitter > delay {
         return Err(FaultError::refused(
             format!("a delay of {delay} ± {jitter}"),
             "the delay must be above zero and not below the jitter",
         ));
     }
+    if host.netem {
+        return Ok(shape(target, host, network, (delay, jitter), to));
+    }
+    let Some(Peer { address, port: Some(port) }) = to else {
+        return Err(FaultError::refused(
+            "latency of a whole link needs netem, which this kernel does not have",
+            "name one TCP peer with its port: a relay makes that link late",
+        ));
+    };
     if !(host.relay && host.redirect) {
         let lacks = if host.relay { "nftables redirect" } else { "a relay" };
         return Err(FaultError::refused(
@@ -260,6 +294,26 @@ fn latency(
         ),
     ];
     Ok((Action::Relay { network, peer, delay: delay.0, jitter: jitter.0 }, objects))
+}
+
+fn shape(
+    target: &ResolvedTarget,
+    host: &HostFacts,
+    network: NetworkIdentity,
+    (delay, jitter): (HumanDuration, HumanDuration),
+    to: Option<&Peer>,
+) -> (Action, Vec<PlannedObject>) {
+    let layer = if host.device_hooks { Layer::Device } else { Layer::Internet };
+    let whom = to.map_or_else(|| "everybody".to_owned(), peer_words);
+    let objects = vec![
+        object(
+            format!("the root qdisc of each device of that network: htb with netem, {delay} ± {jitter}"),
+            "remove it by its reserved handle; the kernel's own choice takes its place again",
+        ),
+        owned_table(&network, &format!("sends packets to {whom} through that netem")),
+    ];
+    let ask = asked(to.map_or(&[], std::slice::from_ref), target);
+    (Action::Shape { network, layer, to: to.copied(), delay: delay.0, jitter: jitter.0, ask }, objects)
 }
 
 fn lock(

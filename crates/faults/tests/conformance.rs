@@ -85,6 +85,21 @@ impl Kernel for Fake {
         Ok(self.with(|world| world.tables.iter().any(|table| table.name == name)))
     }
 
+    fn shapeable(&self, _: &NetworkIdentity) -> Result<Vec<String>, KernelError> {
+        Ok(vec!["dsa".to_owned()])
+    }
+
+    fn make_late(
+        &self,
+        _: &NetworkIdentity,
+        device: &str,
+        _: Duration,
+        _: Duration,
+    ) -> Result<(), KernelError> {
+        self.with(|world| world.calls.push(format!("late {device}")));
+        Ok(())
+    }
+
     fn remove_root_qdisc(&self, _: &NetworkIdentity, _: &str, _: u16) -> Result<bool, KernelError> {
         Ok(false)
     }
@@ -159,7 +174,7 @@ fn fake_target() -> ResolvedTarget {
     }
 }
 
-const FACTS: HostFacts = HostFacts { device_hooks: true, redirect: true, relay: false };
+const FACTS: HostFacts = HostFacts { device_hooks: true, redirect: true, netem: true, relay: false };
 
 /// The body. Its process is not killed until the end.
 async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {

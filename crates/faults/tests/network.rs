@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use common::{Bench, Pair, WITNESS, eventually};
 use deadstick_core::fault::{Direction, Fault, Peer, ResolvedTarget};
+use deadstick_core::ledger::FaultState;
 use deadstick_core::units::HumanDuration;
-use deadstick_faults::kernel::{Kernel, Linux, Reach};
+use deadstick_faults::kernel::{Kernel, Layer, Linux, Reach, TableEffect, TableSpec};
 use deadstick_faults::network::enter;
 use deadstick_faults::relay::{RelayFactory, RelayOrder};
-use deadstick_faults::{FaultError, Injector, Settings, Undone};
+use deadstick_faults::{FaultError, HostFacts, Injector, Settings, Undone, doctor};
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
 const SOON: Duration = Duration::from_millis(300);
@@ -147,11 +148,11 @@ async fn without_a_witness_the_dropped_packets_are_the_proof() {
 async fn the_kernel_ends_the_lease_by_itself() {
     let pair = Pair::new();
     let target = pair.target();
-    let spec = deadstick_faults::kernel::TableSpec {
+    let spec = TableSpec {
         name: "deadstick-lease".to_owned(),
-        layer: deadstick_faults::kernel::Layer::Device,
+        layer: Layer::Device,
         lease: Duration::from_millis(500),
-        effect: deadstick_faults::kernel::TableEffect::Silence,
+        effect: TableEffect::Silence,
     };
     let table = Linux.install(target.network.as_ref().expect("a network"), &spec).expect("installed");
     assert_eq!(reach(&target, 7000), Reach::Silent);
@@ -249,5 +250,102 @@ async fn latency_of_a_peer_goes_through_a_relay() {
     assert!(
         matches!(Linux.farewell(target.network.as_ref().expect("a network"), WITNESS.into(), SOON), Ok(Some(time)) if time < Duration::from_millis(60))
     );
+    assert_eq!(injector.close().await, []);
+}
+
+fn tc(target: &ResolvedTarget, words: &str) -> String {
+    let network = target.network.as_ref().expect("a network");
+    // A program started in that network lives there.
+    let run = || std::process::Command::new("tc").args(words.split(' ')).output();
+    let output = enter(network, run).expect("entered").expect("tc runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn late() -> Fault {
+    Fault::Latency { delay: HumanDuration::millis(50), jitter: HumanDuration::millis(0), to: None }
+}
+
+async fn with_netem(bench: &Bench) -> Injector {
+    let facts = HostFacts { netem: true, ..doctor::facts() };
+    Injector::arm_on(bench.settings(), Arc::new(Linux), facts).await.expect("armed")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn latency_of_a_link_lands_or_is_taken_back_half_way() {
+    let (bench, pair) = (Bench::new(), Pair::new());
+    let injector = with_netem(&bench).await;
+    let target = pair.target();
+    let before = tc(&target, "qdisc show dev dsa");
+    match injector.inject(late(), target.clone(), LEASE).await {
+        Ok(injected) => {
+            assert!(doctor::facts().netem && injected.proof.landed, "{:?}", injected.proof);
+            assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
+        }
+        // The root was in before the kernel refused what it does not have.
+        Err(FaultError::Apply { why, residue: None }) => {
+            assert!(!doctor::facts().netem && why.contains("netem"), "{why}");
+        }
+        Err(other) => panic!("{other}"),
+    }
+    assert_eq!(tc(&target, "qdisc show dev dsa"), before);
+    assert!(common::store::faults(&bench.ledger()).values().all(|fault| fault.state == FaultState::Undone));
+    assert_eq!(injector.close().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_qdisc_of_somebody_else_is_refused_and_stays() {
+    let (bench, pair) = (Bench::new(), Pair::new());
+    let injector = with_netem(&bench).await;
+    let target = pair.target();
+    tc(&target, "qdisc add dev dsa root handle 5: tbf rate 1gbit burst 100k latency 5ms");
+    let before = tc(&target, "qdisc show dev dsa");
+    assert!(before.contains("tbf 5:"), "{before}");
+    let refused = injector.inject(late(), target.clone(), LEASE).await;
+    assert!(matches!(&refused, Err(FaultError::Refused { what, .. }) if what.contains("tbf")), "{refused:?}");
+    assert_eq!(tc(&target, "qdisc show dev dsa"), before);
+    assert!(
+        !Linux.remove_root_qdisc(target.network.as_ref().expect("a network"), "dsa", 0xdead).expect("looked")
+    );
+    assert_eq!(tc(&target, "qdisc show dev dsa"), before);
+    assert_eq!(injector.close().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_sends_chosen_packets_to_the_class_and_no_others() {
+    let pair = Pair::new();
+    let target = pair.target();
+    let network = target.network.clone().expect("a network");
+    tc(&target, "qdisc add dev dsa root handle dead: htb");
+    tc(&target, "class add dev dsa parent dead: classid dead:1 htb rate 1gbit");
+    let sent = || tc(&target, "-s class show dev dsa").contains("Sent 0 bytes 0 pkt");
+    assert!(passes(&target, 7000) && sent(), "nothing is chosen");
+    let effect = TableEffect::Classify {
+        to: Some(Peer::from(SocketAddr::from((WITNESS.0, 7001)))),
+        class: 0xdead_0001,
+    };
+    let spec = TableSpec { name: "deadstick-class".to_owned(), layer: Layer::Device, lease: LEASE.0, effect };
+    let table = Linux.install(&network, &spec).expect("installed");
+    assert!(passes(&target, 7000) && sent(), "another port is not chosen");
+    assert!(passes(&target, 7001) && !sent(), "this one is");
+    table.remove().expect("removed");
+    assert!(Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("removed"));
+    assert!(!Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("gone already"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_peers_fit() {
+    let (bench, pair) = (Bench::new(), Pair::new());
+    let injector = bench.injector().await;
+    let others = (0..1_000_u32).map(|number| Peer {
+        address: std::net::Ipv4Addr::from_bits(0xc633_6400 + number).into(),
+        port: Some(80),
+    });
+    let from = others.chain([Peer::from(SocketAddr::from(WITNESS))]).collect();
+    let target = pair.target();
+    let injected = injector
+        .inject(Fault::Partition { from, direction: Direction::Both }, target, LEASE)
+        .await
+        .expect("injected");
+    assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.close().await, []);
 }

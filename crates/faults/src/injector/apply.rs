@@ -17,6 +17,7 @@ use crate::holder::{Order, What};
 use crate::kernel::{
     Conversation, Delivery, Kernel, KernelError, Layer, Reach, Sent, TableEffect, TableSpec,
 };
+use crate::network::qdisc;
 use crate::plan::{Action, DISCARD, Plan};
 use crate::process::{self, Life};
 use crate::relay::{self, Dialer, RelayOrder};
@@ -32,6 +33,7 @@ pub(super) struct Before {
     pub(super) conversation: Option<Box<dyn Conversation>>,
     pub(super) farewell: Option<Duration>,
     pub(super) holder: Option<Holder>,
+    pub(super) devices: Vec<String>,
 }
 
 /// What was put in place, as far as its proof needs it.
@@ -163,6 +165,17 @@ impl Shared {
                 }
             }
             Action::Table { .. } => {}
+            Action::Shape { network, ask, .. } => {
+                let (inside, ask) = (network.clone(), ask.filter(|ask| ask.port() != DISCARD));
+                let seen = blocking(&self.kernel, move |kernel| {
+                    let reach = ask.map(|ask| kernel.reach(&inside, ask, BASELINE)).transpose()?;
+                    Ok((kernel.shapeable(&inside)?, reach))
+                });
+                match seen.await {
+                    Ok((devices, reach)) => (before.devices, before.reach) = (devices, reach),
+                    Err(error) => return Err(FaultError::refused(error.to_string(), "nothing was touched")),
+                }
+            }
             Action::Relay { network, peer, .. } => {
                 let (network, peer) = (network.clone(), *peer);
                 before.farewell =
@@ -216,6 +229,15 @@ impl Shared {
                     placed.conversation = Some(state.holds.len());
                     state.holds.push(Hold::Conversation(conversation));
                 }
+            }
+            Action::Shape { network, layer, to, delay, jitter, .. } => {
+                for device in before.devices.clone() {
+                    let (network, delay, jitter) = (network.clone(), *delay, *jitter);
+                    blocking(&self.kernel, move |kernel| kernel.make_late(&network, &device, delay, jitter))
+                        .await?;
+                }
+                let effect = TableEffect::Classify { to: *to, class: qdisc::class() };
+                self.install(network, *layer, effect, live, state, &mut placed).await?;
             }
             Action::Relay { network, peer, delay, jitter } => {
                 let factory =
@@ -279,6 +301,16 @@ fn undo_of(plan: &Plan, id: &str, before: &Before) -> Result<(Undo, Secrets), Fa
     let undo = match &plan.action {
         Action::Signal { process, what: Sent::Stop } => Undo::Resume { process: process.clone() },
         Action::Signal { .. } => Undo::Nothing { because: "a process that ended stays ended".to_owned() },
+        // The table first: from then on nothing is late, and the qdisc is inert.
+        Action::Shape { network, .. } => {
+            let table = Undo::RemoveTable { network: network.clone(), table: table_name(id) };
+            let qdisc = |device: &String| Undo::RemoveQdisc {
+                network: network.clone(),
+                device: device.clone(),
+                handle: qdisc::HANDLE,
+            };
+            Undo::All { steps: std::iter::once(table).chain(before.devices.iter().map(qdisc)).collect() }
+        }
         Action::Table { network, .. } | Action::Relay { network, .. } => {
             Undo::RemoveTable { network: network.clone(), table: table_name(id) }
         }

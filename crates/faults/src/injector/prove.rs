@@ -48,6 +48,9 @@ impl Shared {
                 self.hush(network, *ask, placed, state).await
             }
             Action::Table { network, ask, .. } => self.cut(network, *ask, before, placed, state).await,
+            Action::Shape { network, ask, delay, jitter, .. } => {
+                self.slow(network, *ask, *delay - *jitter, before, placed, state).await
+            }
             Action::Relay { network, peer, delay, jitter } => {
                 self.late(network, *peer, *delay - *jitter, before).await
             }
@@ -168,6 +171,28 @@ impl Shared {
         Ok(hits)
     }
 
+    /// A connection takes as much longer as its packets are late.
+    async fn slow(
+        &self,
+        network: &NetworkIdentity,
+        ask: Option<SocketAddr>,
+        least: Duration,
+        before: &Before,
+        placed: &Placed,
+        state: &mut State,
+    ) -> Result<Proof, FaultError> {
+        let (Some(ask), Some(Reach::Accepted(plain))) = (ask, before.reach.clone()) else {
+            let hits = self.hits(placed, state, Duration::from_secs(1)).await?;
+            return Ok(by_count(hits, "no peer answers"));
+        };
+        let inside = network.clone();
+        let patience = BASELINE + 4 * least;
+        Ok(match blocking(&self.kernel, move |kernel| kernel.reach(&inside, ask, patience)).await? {
+            Reach::Accepted(late) => compared(ask, plain, late, least),
+            other => unseen(format!("{ask} does not accept any more: {other:?}")),
+        })
+    }
+
     /// The end of a connection takes as much longer as it is late.
     async fn late(
         &self,
@@ -188,20 +213,21 @@ impl Shared {
         else {
             return Ok(unseen(format!("{peer} did not answer within {} ms", patience.as_millis())));
         };
-        let words = format!(
-            "{peer} answered in {:.1} ms before, in {:.1} ms now",
-            plain.as_secs_f64() * 1e3,
-            late.as_secs_f64() * 1e3
-        );
-        Ok(if late >= plain + least { seen(words) } else { unseen(words) })
+        Ok(compared(peer, plain, late, least))
     }
+}
+
+fn compared(peer: SocketAddr, plain: Duration, late: Duration, least: Duration) -> Proof {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let words = format!("{peer} answered in {:.1} ms before, in {:.1} ms now", ms(plain), ms(late));
+    if late >= plain + least { seen(words) } else { unseen(words) }
 }
 
 fn by_count(hits: u64, why: &str) -> Proof {
     if hits > 0 {
-        seen(format!("{why}; the rules dropped {hits} packets"))
+        seen(format!("{why}; the rules chose {hits} packets"))
     } else {
-        unseen(format!("{why}, and the rules dropped no packet"))
+        unseen(format!("{why}, and the rules chose no packet"))
     }
 }
 

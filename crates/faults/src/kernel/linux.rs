@@ -8,6 +8,7 @@ use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use rustix::process::{Pid, PidfdFlags, Signal as Number, pidfd_open, pidfd_send_signal};
 
 use super::{Conversation, Delivery, Kernel, KernelError, Reach, Sent, Table, TableEffect, TableSpec};
+use crate::network::links::Link;
 use crate::network::{Namespace, Netlink, diag, links, nft, qdisc, witness};
 use crate::process::{self, Life};
 
@@ -66,6 +67,30 @@ impl Kernel for Linux {
 
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError> {
         Ok(Namespace::open(network)?.run(|| nft::is_there(name))??)
+    }
+
+    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError> {
+        let roots = Namespace::open(network)?.run(qdisc::roots)??;
+        if roots.is_empty() {
+            return Err(KernelError::NoLink);
+        }
+        let free = |(link, foreign): (Link, Option<qdisc::Foreign>)| match foreign {
+            None => Ok(link.name),
+            Some((kind, handle)) => {
+                Err(KernelError::ForeignQdisc { device: link.name, kind, handle: handle >> 16 })
+            }
+        };
+        roots.into_iter().map(free).collect()
+    }
+
+    fn make_late(
+        &self,
+        network: &NetworkIdentity,
+        device: &str,
+        delay: Duration,
+        jitter: Duration,
+    ) -> Result<(), KernelError> {
+        Ok(Namespace::open(network)?.run(|| qdisc::make_late(device, delay, jitter))??)
     }
 
     fn remove_root_qdisc(

@@ -36,6 +36,16 @@ pub enum KernelError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// A root qdisc that is not ours.
+    #[error("{device} has a root qdisc of somebody else ({kind} {handle:x}:)")]
+    ForeignQdisc {
+        /// Whose.
+        device: String,
+        /// What it is.
+        kind: String,
+        /// Its major number.
+        handle: u32,
+    },
     /// The network has no device but loopback.
     #[error("the network has no device but loopback, so there is no link to disturb")]
     NoLink,
@@ -99,6 +109,13 @@ pub enum TableEffect {
     Hush {
         /// Only connections with this peer.
         to: Option<Peer>,
+    },
+    /// What is sent goes through this traffic class.
+    Classify {
+        /// Only packets to this peer.
+        to: Option<Peer>,
+        /// The class: major number of its qdisc in the upper half, minor in the lower.
+        class: u32,
     },
     /// New outgoing TCP connections to this peer end at a local port instead.
     Redirect {
@@ -169,6 +186,22 @@ pub trait Kernel: Send + Sync {
     /// # Errors
     /// The network is gone, or the kernel refuses.
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError>;
+    /// The devices of a network whose root qdisc may be replaced; each of them, or an error.
+    ///
+    /// # Errors
+    /// One has a root qdisc that somebody set up, or the network is gone.
+    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError>;
+    /// Puts a class on a device that makes its packets late; no packet goes there by itself.
+    ///
+    /// # Errors
+    /// The kernel refuses; part of it may be there then.
+    fn make_late(
+        &self,
+        network: &NetworkIdentity,
+        device: &str,
+        delay: Duration,
+        jitter: Duration,
+    ) -> Result<(), KernelError>;
     /// Removes the root qdisc of a device if it carries this handle; says whether it did.
     ///
     /// # Errors

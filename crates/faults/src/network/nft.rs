@@ -143,6 +143,14 @@ impl<'a> Batch<'a> {
                     }
                 }
             }
+            TableEffect::Classify { to, class } => {
+                batch.chain(Side::Out, links);
+                let matches =
+                    to.as_ref().map_or_else(|| vec![Vec::new()], |peer| peer_matches(peer, Side::Out));
+                for matches in matches {
+                    batch.rule(Side::Out, &[matches, vec![Expression::Classify(*class)]].concat());
+                }
+            }
             TableEffect::Redirect { peer, port, mark } => {
                 batch.nat_chain();
                 let peer = Peer { address: peer.ip(), port: Some(peer.port()) };

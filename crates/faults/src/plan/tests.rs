@@ -5,7 +5,7 @@ use deadstick_core::fault::Signal;
 use super::*;
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
-const ALL: HostFacts = HostFacts { device_hooks: true, redirect: true, relay: true };
+const ALL: HostFacts = HostFacts { device_hooks: true, redirect: true, netem: false, relay: true };
 
 fn process() -> ProcessIdentity {
     ProcessIdentity { pid: 4711, start_ticks: 12, boot: "boot".to_owned() }
@@ -90,4 +90,13 @@ fn a_proof_asks_somebody_the_fault_concerns() {
     assert_eq!(asked(&[peer, Peer { address: witness.ip(), port: None }], &target), Some(witness));
     assert_eq!(asked(&[peer], &target), Some(SocketAddr::new(peer.address, DISCARD)));
     assert_eq!(asked(&[], &host()), Some(SocketAddr::from(([10, 0, 0, 5], DISCARD))));
+}
+
+#[test]
+fn with_netem_a_whole_link_can_be_late() {
+    let fault =
+        Fault::Latency { delay: HumanDuration::millis(20), jitter: HumanDuration::millis(0), to: None };
+    let facts = HostFacts { netem: true, ..HostFacts::default() };
+    let plan = plan(&fault, &host(), LEASE, &facts).expect("planned");
+    assert!(plan.objects[0].what.contains("netem"), "{:?}", plan.objects);
 }

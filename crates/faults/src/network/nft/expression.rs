@@ -11,6 +11,7 @@ use crate::network::wire::{self, Message};
 pub(super) const FIRST_REGISTER: u32 = 8;
 const VERDICT_REGISTER: u32 = 0;
 const META_PROTOCOL: u32 = 1;
+const META_PRIORITY: u32 = 2;
 const META_MARK: u32 = 3;
 const META_IN_DEVICE: u32 = 4;
 const META_OUT_DEVICE: u32 = 5;
@@ -43,6 +44,8 @@ pub(super) enum Expression {
     InSet { set: &'static str, register: u32 },
     /// Counts the packet and drops it.
     Drop,
+    /// Counts the packet and gives it to this traffic class.
+    Classify(u32),
     /// Counts the packet and sends its connection to this local port.
     Redirect(u16),
 }
@@ -74,13 +77,16 @@ impl Expression {
                     });
                 });
             }
+            Self::Classify(class) => {
+                element(list, "counter", |_| {});
+                load(list, &class.to_ne_bytes());
+                element(list, "meta", |data| {
+                    data.be32(3, FIRST_REGISTER).be32(2, META_PRIORITY);
+                });
+            }
             Self::Redirect(port) => {
                 element(list, "counter", |_| {});
-                element(list, "immediate", |data| {
-                    data.be32(1, FIRST_REGISTER).nest(2, |value| {
-                        value.attr(1, &port.to_be_bytes());
-                    });
-                });
+                load(list, &port.to_be_bytes());
                 element(list, "redir", |data| {
                     data.be32(1, FIRST_REGISTER);
                 });
@@ -92,6 +98,14 @@ impl Expression {
 fn element(list: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
     list.nest(1, |one| {
         one.text(1, name).nest(2, fill);
+    });
+}
+
+fn load(list: &mut Message, bytes: &[u8]) {
+    element(list, "immediate", |data| {
+        data.be32(1, FIRST_REGISTER).nest(2, |value| {
+            value.attr(1, bytes);
+        });
     });
 }
 
