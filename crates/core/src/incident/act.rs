@@ -46,7 +46,7 @@ pub enum Act {
         /// Why.
         because: String,
     },
-    /// Says that an alert's condition is gone.
+    /// Says that an alert's condition is gone. Allowed also while nobody has control.
     ClearAlert {
         /// Which.
         alert: Name,

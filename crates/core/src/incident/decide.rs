@@ -27,11 +27,12 @@ impl Incident {
         if by.as_str().is_empty() {
             return Err(Refusal::Nameless);
         }
-        let is_note = matches!(act, Act::Note { .. });
-        if self.closed_at.is_some() && !is_note {
+        if self.closed_at.is_some() && !matches!(act, Act::Note { .. }) {
             return Err(Refusal::Closed);
         }
-        if self.control.holder.is_none() && !is_note && *act != Act::AssumeControl {
+        // That a condition is gone is a fact, whoever commands.
+        let needs_holder = !matches!(act, Act::Note { .. } | Act::AssumeControl | Act::ClearAlert { .. });
+        if self.control.holder.is_none() && needs_holder {
             return Err(Refusal::NobodyInControl);
         }
         let mut happened = now;

@@ -22,6 +22,7 @@ fn somebody_must_command_before_anything_is_done() {
     flight.raise("list", "items: [{ do: Look }]");
     assert_eq!(flight.refused(&Act::Open { checklist: name("list") }), Refusal::NobodyInControl);
     flight.must(&Act::Note { text: "I am here".to_owned(), occurred: None });
+    flight.must_as(&Actor::tool(), &Act::ClearAlert { alert: name("list") });
     assert_eq!(kinds(&flight.must(&Act::AssumeControl)), ["control.assumed"]);
     assert_eq!(holder(&flight).as_deref(), Some("ada"));
     assert!(matches!(flight.try_as(&ben(), &Act::AssumeControl), Err(Refusal::AlreadyHeld { .. })));

@@ -8,6 +8,7 @@ mod control;
 mod items;
 mod random;
 mod sensing;
+mod shipped;
 mod waiting;
 
 use std::time::Duration;
