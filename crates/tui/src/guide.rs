@@ -156,7 +156,10 @@ fn item_on_screen(row: &ItemRow, keys: &Keymap) -> String {
             format!("Overridden. {} takes that back, {act} goes to the line that is next.", key(Action::Undo))
         }
         (Marker::Deferred, _) => {
-            format!("Left for later. {} says, with a reason, that it is needed no more.", key(Action::Defer))
+            let drop = key(Action::Defer);
+            format!(
+                "Left for later. {act} says it is done now; {drop}, with a reason, that it is needed no more."
+            )
         }
         (Marker::Sensed, _) => format!("Its probe says it is so. {act} goes to the line that is next."),
         (Marker::Done, _) if !row.answers.is_empty() => {

@@ -147,7 +147,7 @@ impl Model {
         self.snapshot.as_ref().map(|s| s.queue_rows(|row| self.unfolded.contains(row))).unwrap_or_default()
     }
 
-    /// The position of the selected row; the first when the selected one is gone.
+    /// The position of the selected row; the first when there is none or it is gone.
     pub(crate) fn queue_position(&self, rows: &[(usize, &QueueRow)]) -> usize {
         let at = self.queue_at.as_ref();
         at.and_then(|at| rows.iter().position(|(_, row)| subject(row).as_ref() == Some(at))).unwrap_or(0)
@@ -198,6 +198,56 @@ impl Model {
             self.list().filter(|_| self.place != Place::Queue),
             selected,
         )
+    }
+
+    /// What to do next, in a sentence.
+    pub(crate) fn hint(&self) -> String {
+        let keys = &self.settings.keys;
+        let next = self.next();
+        let sentence = match &next {
+            Next::Open(row) if self.place != Place::Timeline => {
+                let here = match self.place {
+                    Place::Checklist => self.shown.is_some() && self.shown == row.checklist,
+                    _ => self.queue_row().and_then(subject) == subject(row),
+                };
+                let (back, open) = (keys.shown(Action::Back), keys.shown(Action::Open));
+                let way = if self.place == Place::Checklist {
+                    format!("{back} goes to the queue; c")
+                } else {
+                    "C".to_owned()
+                };
+                if here {
+                    guide::on_screen(&next, keys)
+                } else {
+                    format!("Another alert has come in: {}. {way}hoose it and press {open}.", row.title)
+                }
+            }
+            _ => guide::on_screen(&next, keys),
+        };
+        if self.place == Place::Timeline {
+            return format!("{} goes back to the checklists. {sentence}", keys.shown(Action::Back));
+        }
+        sentence
+    }
+
+    /// Why an action does nothing here.
+    pub(crate) fn why_not(&self, action: Action) -> String {
+        let keys = &self.settings.keys;
+        let name = BINDINGS.iter().find(|b| b.action == action).map_or("", |b| b.name);
+        let general =
+            || format!("\"{name}\" does not apply here; {} shows what does", keys.shown(Action::Help));
+        let commanders = matches!(action, Action::Severity | Action::Close | Action::OverrideChecklist);
+        let Some(snapshot) = &self.snapshot else { return general() };
+        match &snapshot.bar.holder {
+            _ if snapshot.bar.closed_at.is_some() => {
+                "The incident is closed; only notes can be added".to_owned()
+            }
+            None if commanders => format!("Nobody has control; {} takes it", keys.shown(Action::Assume)),
+            Some(holder) if commanders && holder != self.me() => {
+                format!("That is for {holder}, who has control")
+            }
+            _ => general(),
+        }
     }
 
     /// Whether a line asks for nothing while nothing else on its checklist does either: then the end is what counts.

@@ -46,9 +46,13 @@ pub(crate) fn line(text: &str) -> TextArea<'static> {
     input
 }
 
-/// Edits an input of one line; whatever would make a second line does nothing.
+/// Edits an input of one line, with the keys of a shell; whatever would make a second line does nothing.
 pub(crate) fn edit(input: &mut TextArea<'static>, key: &KeyEvent) {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    if ctrl && key.code == KeyCode::Char('u') {
+        input.delete_line_by_head();
+        return;
+    }
     let breaks = matches!(key.code, KeyCode::Enter | KeyCode::Tab | KeyCode::BackTab)
         || (ctrl && matches!(key.code, KeyCode::Char('m' | 'j' | 'y' | 'r')));
     if !breaks {

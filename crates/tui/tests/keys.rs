@@ -348,3 +348,58 @@ fn colour_is_absent_unless_asked_for() {
         assert!(buffer.content.iter().all(|cell| named(cell.fg)));
     }
 }
+
+#[test]
+fn a_louder_alert_does_not_come_to_lie_under_the_cursor() {
+    let mut screen = Screen::new(Settings::new(ana()));
+    screen.opened(false);
+    let quiet = WEB.replace("web-errors", "web-slow").replace("WEB: ERRORS", "WEB: SLOW");
+    screen.alert(&quiet);
+    screen.press("a");
+    screen.alert(LOCK);
+    screen.sees(">   CAUTION  WEB: SLOW");
+    screen.sees("! New WARNING: DATABASE");
+    screen.sees("Another alert has come in: DATABASE: REQUESTS WAIT ON LOCKS. Choose it and press");
+    screen.press("Enter");
+    assert_eq!(screen.last_act(), Act::Open { checklist: "web-slow".parse().expect("a name") });
+}
+
+#[test]
+fn what_is_for_the_holder_of_control_says_so() {
+    let mut screen = Screen::with_alert();
+    screen.press("s");
+    screen.sees("Nobody has control; a takes it");
+    screen.other(&bo(), &Act::AssumeControl);
+    screen.press("x");
+    screen.sees("That is for bo, who has control");
+    screen.press("c");
+    screen.sees("bo has control; ask bo to offer it to you");
+}
+
+#[test]
+fn deferred_items_can_be_done_left_and_dropped() {
+    let mut screen = Screen::working();
+    screen.press("End");
+    screen.sees(">  [ ]  8 Set lock_timeout");
+    screen.press("d");
+    let timeout = item("lock-pileup/timeout");
+    assert_eq!(screen.last_act(), Act::Defer { item: timeout.clone() });
+    screen.sees("[>]  8");
+    screen.press("d");
+    screen.enter_text("the setting is there");
+    screen.press("Enter");
+    let reason = "the setting is there".to_owned();
+    assert_eq!(screen.last_act(), Act::CancelDeferral { item: timeout, reason });
+    assert!(screen.refused.is_empty(), "{:?}", screen.refused);
+}
+
+#[test]
+fn dual_control_is_loud_on_every_screen() {
+    let mut screen = Screen::working();
+    let records =
+        screen.log.fold(vec![deadstick_core::event::Event::now(screen.now, bo(), Body::ControlAssumed)]);
+    screen.told(records);
+    screen.sees("DUAL CONTROL");
+    screen.resize(50, 12);
+    screen.sees("DUAL CONTROL");
+}

@@ -21,9 +21,8 @@ use super::{Effect, send, to_next};
 /// Does an action; `digit` is the number of a choice.
 pub(super) fn perform(model: &mut Model, action: Action, digit: Option<usize>) -> Vec<Effect> {
     if !model.applies(action) && !explains_itself(action) {
-        let name = crate::keymap::BINDINGS.iter().find(|b| b.action == action).map_or("", |b| b.name);
-        let help = model.settings.keys.shown(Action::Help);
-        model.news.notice(format!("\"{name}\" does not apply here; {help} shows what does"), model.now);
+        let why = model.why_not(action);
+        model.news.notice(why, model.now);
         return Vec::new();
     }
     match action {
@@ -111,6 +110,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     model.news.seen(&Subject::Checklist(name.clone()));
+    model.queue_at = Some(Subject::Checklist(name.clone()));
     model.shown = Some(name.clone());
     model.place = Place::Checklist;
     use ChecklistState::{Held, Inhibited, Queued};

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, KeyEventKind};
 use deadstick_core::Timestamp;
 use deadstick_core::event::{ItemId, Record};
-use deadstick_core::incident::view::ItemRow;
+use deadstick_core::incident::view::{ChecklistState, ItemRow};
 use deadstick_core::incident::{Act, Incident, Refusal, Senses};
 
 use crate::model::{Mode, Model, Running};
 use crate::news;
 use crate::prompt::{self, Purpose};
-use crate::snapshot::{Snapshot, Subject};
+use crate::snapshot::{Snapshot, Subject, subject};
 
 /// Something that happened to the screen.
 #[derive(Clone, Debug)]
@@ -136,6 +136,12 @@ pub(crate) fn see(model: &mut Model, new: Snapshot) {
         // Somebody coming back to a running incident sees the checklist that is being worked on.
         let open = model.snapshot.as_ref().and_then(Snapshot::first_open);
         model.shown = open.map(|list| list.checklist.clone());
+    }
+    if model.queue_at.is_none() {
+        // Pinned from the first on, so that a louder alert does not come to lie under the cursor.
+        let rows = model.queue_rows();
+        let waiting = rows.iter().find(|(_, row)| row.state == Some(ChecklistState::Queued)).or(rows.first());
+        model.queue_at = waiting.and_then(|(_, row)| subject(row));
     }
     if let Some(shown) = &model.shown {
         model.news.seen(&Subject::Checklist(shown.clone()));

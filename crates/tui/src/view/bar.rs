@@ -25,18 +25,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, paint: &Paint, layout: 
         format!("  +{}", span((until - at).num_seconds().max(0)))
     });
     let severity = if bar.closed_at.is_some() { Tone::Quiet } else { Tone::Warning };
+    let dual = !bar.dual_control.is_empty();
+    // On one line there is room for either the title or what must be settled first.
+    let title = if dual && layout.class != Class::Full {
+        (control(bar, model.me(), model.now), paint.tone(Tone::Warning).patch(paint.reversed()))
+    } else {
+        (bar.title.clone(), paint.bold())
+    };
     let first = [
         (time, paint.bold()),
         (elapsed.unwrap_or_default(), paint.plain()),
         (format!("  {}", gravity(bar)), paint.tone(severity)),
-        (format!("  {}", bar.title), paint.bold()),
+        ("  ".to_owned(), paint.plain()),
+        title,
     ];
     let commands = control(bar, model.me(), model.now);
-    let loud = bar.holder.is_none() || bar.pending.is_some() || !bar.dual_control.is_empty();
-    let style = match (bar.dual_control.is_empty(), loud) {
-        (false, _) => paint.tone(Tone::Warning).patch(paint.reversed()),
-        (true, true) => paint.tone(Tone::Caution),
-        (true, false) => paint.plain(),
+    let style = match (dual, bar.holder.is_none() || bar.pending.is_some()) {
+        (true, _) => paint.tone(Tone::Warning).patch(paint.reversed()),
+        (false, true) => paint.tone(Tone::Caution),
+        (false, false) => paint.plain(),
     };
     let hurt = condition(bar, snapshot.hides_staging(model.settings.facilitator));
     let hurt_style = if bar.steady_state_lost_at.is_some() { Tone::Warning } else { Tone::Plain };

@@ -4,8 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::guide::on_screen;
-use crate::keymap::{Action, BINDINGS, Binding, Place};
+use crate::keymap::{Action, BINDINGS, Binding};
 use crate::model::{Enter, Mode, Model};
 use crate::news::Tone;
 use crate::prompt::{Prompt, Purpose};
@@ -20,19 +19,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, paint: &Paint, layout: 
         prompt(frame, model, open, paint, layout.hint);
     } else {
         let rows = usize::from(layout.hint.height);
-        let mut text = on_screen(&model.next(), &model.settings.keys);
-        if model.place == Place::Timeline {
-            text.insert_str(
-                0,
-                &format!("{} goes back to the checklists. ", model.settings.keys.shown(Action::Back)),
-            );
-        }
         let cells = usize::from(layout.hint.width);
         let mut shown = Vec::new();
         if let Some(answer) = model.news.answer() {
             shown.extend(wrap(answer, cells).into_iter().map(|l| Line::styled(l, paint.tone(Tone::Caution))));
         }
-        shown.extend(wrap(&text, cells).into_iter().map(|l| Line::styled(l, paint.bold())));
+        shown.extend(wrap(&model.hint(), cells).into_iter().map(|l| Line::styled(l, paint.bold())));
         shown.truncate(rows);
         lines(frame, layout.hint, shown);
     }

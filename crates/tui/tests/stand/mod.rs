@@ -19,6 +19,7 @@ use deadstick_tui::plain::Plain;
 use deadstick_tui::{Effect, Model, Msg, Settings, update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 
 pub const LOCK: &str = include_str!("lock.yaml");
 pub const WEB: &str = include_str!("web.yaml");
@@ -244,7 +245,7 @@ impl Screen {
         let buffer = terminal.backend().buffer();
         let width = usize::from(buffer.area.width);
         let rows = buffer.content.chunks(width.max(1));
-        let text = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+        let text = rows.map(|row| row.iter().map(Cell::symbol).collect::<String>());
         text.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
 
