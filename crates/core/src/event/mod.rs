@@ -5,6 +5,7 @@
 
 mod body;
 mod describe;
+mod words;
 
 use std::fmt;
 
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 
 pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, ItemIdError, Phase, SliceKind, Verdict};
-pub use describe::{describe, fault_words, severity_word};
+pub use describe::describe;
+pub use words::{fault_words, severity_word};
 
 /// Who did something: a person's name, or [`Actor::tool`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

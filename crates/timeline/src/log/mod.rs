@@ -8,6 +8,7 @@
 
 mod error;
 mod own;
+mod random;
 mod read;
 mod redact;
 pub(crate) mod segment;
@@ -25,6 +26,8 @@ pub use error::LogError;
 pub(crate) use error::at;
 pub use own::Repair;
 pub use read::{Damage, Follower, Timeline, read_all};
+
+use random::{Random, fill_random};
 
 use crate::hash::Hash;
 use crate::line::{Encoder, FORMAT, HEADER_KIND, Header, Stamp};
@@ -97,13 +100,14 @@ impl Log {
             File::open(&path).and_then(|file| file.sync_data()).map_err(at(&path, "sync"))?;
         }
         let hlc = timeline.records.last().map(|r| r.hlc).unwrap_or_default();
-        let (file, path) = create_segment(dir, &writer, 1)?;
-        own::lock(&file, &writer, &path)?;
-        let lock = file.try_clone().map_err(at(&path, "open"))?;
+        let (file, hidden) = create_segment(dir, &writer, 1)?;
+        own::lock(&file, &writer, &hidden)?;
+        let lock = file.try_clone().map_err(at(&hidden, "open"))?;
         let mut log = Self::new(dir, writer, lock, Box::new(file), others);
         log.end.hlc = hlc;
         let heads = log.others.heads();
         log.header(&heads, now)?;
+        log.publish(&hidden)?;
         Ok((log, timeline))
     }
 
@@ -159,7 +163,8 @@ impl Log {
         }
         groups.iter().try_for_each(|group| writable(group))?;
         if self.len >= self.limit {
-            self.roll(groups.iter().flat_map(|g| g.iter()).next().map(|e| e.recorded))?;
+            let first = groups.iter().copied().flatten().next();
+            self.roll(first.map(|event| event.recorded).unwrap_or_default())?;
         }
         let mut entropy = vec![0; count * Random::LEN];
         fill_random(&mut entropy).map_err(at(&self.dir, "draw random numbers for"))?;
@@ -217,13 +222,25 @@ impl Log {
     }
 
     /// Goes on in the next file.
-    fn roll(&mut self, now: Option<Timestamp>) -> Result<(), LogError> {
-        let (file, _) = create_segment(&self.dir, &self.writer, self.number + 1)?;
-        self.storage = Box::new(file);
+    fn roll(&mut self, now: Timestamp) -> Result<(), LogError> {
+        let (file, hidden) = create_segment(&self.dir, &self.writer, self.number + 1)?;
+        let before = (std::mem::replace(&mut self.storage, Box::new(file)), self.number, self.len, self.end);
         self.number += 1;
         self.len = 0;
         let own = self.end.hash;
-        self.header(own.as_slice(), now.unwrap_or_default())
+        let rolled = self.header(own.as_slice(), now).and_then(|()| self.publish(&hidden));
+        if rolled.is_err() {
+            // The segment before is whole and can be appended to again.
+            (self.storage, self.number, self.len, self.end) = before;
+        }
+        rolled
+    }
+
+    /// Gives a segment its name once its header is durable, so that nobody ever sees one without.
+    fn publish(&self, hidden: &Path) -> Result<(), LogError> {
+        fs::rename(hidden, self.segment())
+            .and_then(|()| storage::sync_dir(&self.dir))
+            .map_err(at(&self.segment(), "create"))
     }
 
     /// Writes the first line of a segment.
@@ -251,7 +268,6 @@ impl Log {
         let event = Event::now(now, Actor::tool(), body);
         end.hash = Some(self.encoder.line(&mut self.buffer, &stamp, &event)?);
         self.commit()?;
-        storage::sync_dir(&self.dir).map_err(at(&self.dir, "sync"))?;
         self.end = end;
         Ok(())
     }
@@ -291,11 +307,15 @@ pub(crate) fn writable(events: &[Event]) -> Result<(), LogError> {
         .map_or(Ok(()), |time| Err(LogError::Time(time)))
 }
 
-/// Creates a segment file that must not exist.
+/// Creates a segment under a name that no reader looks at; one that a dead process left there is written over.
 fn create_segment(dir: &Path, writer: &str, number: u32) -> Result<(File, PathBuf), LogError> {
-    let path = segment::path(dir, writer, number);
-    let file = storage::create_new(&path).map_err(at(&path, "create"))?;
-    Ok((file, path))
+    let hidden = dir.join(format!(".{writer}.{number}.new"));
+    match fs::remove_file(&hidden) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(at(&hidden, "remove")(e)),
+        _ => {}
+    }
+    let file = storage::create_new(&hidden).map_err(at(&hidden, "create"))?;
+    Ok((file, hidden))
 }
 
 /// Milliseconds since 1970; times before that count as 1970.
@@ -306,34 +326,4 @@ fn millis(time: Timestamp) -> u64 {
 /// Only what may stand in a URI's path as it is.
 fn uri_segment(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "-._~".contains(c) { c } else { '-' }).collect()
-}
-
-/// The random part of one line.
-#[derive(Default)]
-struct Random {
-    id: [u8; 10],
-    salt: [u8; 16],
-}
-
-impl Random {
-    const LEN: usize = 26;
-
-    fn of(bytes: &[u8]) -> Self {
-        let mut random = Self::default();
-        random.id.copy_from_slice(&bytes[..10]);
-        random.salt.copy_from_slice(&bytes[10..Self::LEN]);
-        random
-    }
-
-    fn id(&self, time: Timestamp) -> uuid::Uuid {
-        uuid::Builder::from_unix_timestamp_millis(millis(time), &self.id).into_uuid()
-    }
-}
-
-fn fill_random(mut bytes: &mut [u8]) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let n = rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty())?;
-        bytes = &mut bytes[n..];
-    }
-    Ok(())
 }
