@@ -89,6 +89,16 @@ async fn answer_on(children: &Children, host: &str, place: &Place) -> Result<Ans
     Ok(Answerer { child, address: SocketAddr::new(place.address, port) })
 }
 
+/// The network, with an answerer on each host.
+async fn build_network(children: &Children) -> Result<(Network, BTreeMap<&'static str, Answerer>), LabError> {
+    let network = Network::make(SHOP_POSTGRES.hosts).await?;
+    let mut answerers = BTreeMap::new();
+    for &host in SHOP_POSTGRES.hosts {
+        answerers.insert(host, answer_on(children, host, network.place(host)?).await?);
+    }
+    Ok((network, answerers))
+}
+
 /// `--host ADDRESS`, which every client of a server needs.
 fn host_option(server: IpAddr) -> (&'static str, OsString) {
     ("host", server.to_string().into())
@@ -147,18 +157,13 @@ impl Practice for ShopPostgres {
         let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit('-').next());
         let id = id.unwrap_or_default().to_owned();
         let kit = Kit { bin, user: programs::user()?, folder: folder.to_owned(), id };
-        progress("building the network: front, job, db, replica");
-        let mut network = Network::make(SHOP_POSTGRES.hosts).await?;
-        let mut answerers = BTreeMap::new();
-        for &host in SHOP_POSTGRES.hosts {
-            answerers.insert(host, answer_on(&children, host, network.place(host)?).await?);
-        }
-        progress("making the primary database");
+        progress("building the network, making the primary database");
         let lines =
             SHOP_POSTGRES.settings.iter().filter_map(|s| Some((s.key.strip_prefix("postgres.")?, s.default)));
         let lines = lines.map(|(name, value)| settings::line(name, value)).collect::<Result<String, _>>()?;
+        let (built, data) = tokio::join!(build_network(&children), kit.initialise(&children, &lines));
+        let ((mut network, answerers), data) = (built?, data?);
         let place = network.take("db")?;
-        let data = kit.initialise(&children, &place, &lines).await?;
         let primary = kit.start(&children, place, data, "primary").await?;
         progress("filling the shop's shelves");
         primary.fill().await?;

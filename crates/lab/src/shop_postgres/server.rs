@@ -16,7 +16,7 @@ use super::{DATABASE, PORT, ROLE};
 use crate::LabError;
 use crate::supervisor::child::Child;
 use crate::supervisor::children::{Children, Foreign, What};
-use crate::supervisor::network::Place;
+use crate::supervisor::network::{Namespace, Place};
 use crate::wire::RunState;
 
 const SUPERUSER: &str = "postgres";
@@ -93,9 +93,9 @@ impl Kit {
         children: &Children,
         what: What,
         step: &str,
-        place: &Place,
+        network: Option<&Namespace>,
     ) -> Result<(), LabError> {
-        let child = children.start(step, what, Some(&place.namespace)).await?;
+        let child = children.start(step, what, network).await?;
         match timeout(STEP_WITHIN, child.ended()).await {
             Ok(RunState::Exited { code: 0 }) => Ok(()),
             Ok(_) => Err(LabError::start(step, end_of(&children.log_of(step)))),
@@ -104,12 +104,7 @@ impl Kit {
     }
 
     /// Makes the primary's data. `settings` are lines of its configuration.
-    pub(super) async fn initialise(
-        &self,
-        children: &Children,
-        place: &Place,
-        settings: &str,
-    ) -> Result<PathBuf, LabError> {
+    pub(super) async fn initialise(&self, children: &Children, settings: &str) -> Result<PathBuf, LabError> {
         let data = self.make_data("primary")?;
         let mut args: Vec<OsString> = vec!["-D".into(), data.clone().into()];
         let rest = [
@@ -122,7 +117,8 @@ impl Kit {
             "--wal-segsize=4",
         ];
         args.extend(rest.map(OsString::from));
-        self.complete(children, self.foreign("initdb", args), "initdb", place).await?;
+        // It needs no network: the one of the servers may still be in the making.
+        self.complete(children, self.foreign("initdb", args), "initdb", None).await?;
         append(&data.join("postgresql.conf"), &format!("{CONFIGURATION}\n{settings}\n"))?;
         let network = "10.83.0.0/24";
         let rules = format!(
@@ -154,7 +150,8 @@ impl Kit {
             "--checkpoint=fast".into(),
             "--no-sync".into(),
         ];
-        self.complete(children, self.foreign("pg_basebackup", args), "pg_basebackup", place).await?;
+        self.complete(children, self.foreign("pg_basebackup", args), "pg_basebackup", Some(&place.namespace))
+            .await?;
         Ok(data)
     }
 

@@ -1,7 +1,7 @@
 //! The supervisor: the process that a lab's owner starts, and all of the lab's other processes end with.
 //!
 //! Two processes where the kernel permits it. The *outer* one is what the owner knows; it makes a pid namespace (and one
-//! for System V memory, of which PostgreSQL keeps a piece), starts the *inner* one in it and waits. The inner one is
+//! for shared memory, of which PostgreSQL keeps a piece), starts the *inner* one in it and waits. The inner one is
 //! the first process of that namespace and does the work. Either one's death ends everything: the outer one's by the
 //! inner one's death signal, the inner one's by the kernel. Without that permission one process is both, and its
 //! children carry the death signal themselves.
@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use deadstick_core::lab::LabDescription;
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -79,14 +80,32 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// The part `supervisor`.
 pub(crate) fn main(arguments: &Arguments) -> Result<u8, Misuse> {
     let plan = Plan::read(arguments)?;
-    if unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC).is_err() {
+    let own = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+    if unshare(own).is_err() {
         return Ok(work(&plan, false));
     }
+    // Where even this is forbidden the lab works all the same; only a server killed while its data is made would leave a
+    // piece of shared memory behind.
+    own_shared_memory().ok();
     let watched = runtime().and_then(|runtime| runtime.block_on(watch_inner(&plan)));
     Ok(watched.unwrap_or_else(|error| {
         say(&Said::Failed(LabError::spawn("the supervisor", error)));
         FAILED
     }))
+}
+
+/// A place for POSIX shared memory that goes with the mount namespace. The servers are told not to use it, but the
+/// program that makes their data cannot be told.
+fn own_shared_memory() -> nix::Result<()> {
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)?;
+    mount(
+        Some("deadstick"),
+        "/dev/shm",
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=1777"),
+    )
 }
 
 /// Starts the inner process, passes SIGTERM on to it, and ends when it ends.

@@ -47,6 +47,7 @@ impl Bench {
         lab.stop().await.expect("it stops");
         assert!(began.elapsed() < Duration::from_secs(2), "stopping took {:?}", began.elapsed());
         assert_eq!(residue(&id, &networks), Vec::<String>::new());
+        assert!(!mounts("self").contains("deadstick"), "the machine's own mounts were never touched");
         assert_eq!(self.content(), Vec::<PathBuf>::new());
     }
 
@@ -73,6 +74,11 @@ pub(crate) fn program() -> PathBuf {
     let program = folder.join("examples/lab-process");
     assert!(program.exists(), "{} is built along with the tests", program.display());
     program
+}
+
+/// What is mounted, as a process sees it.
+pub(crate) fn mounts(pid: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("it runs")
 }
 
 /// Inode numbers of the lab's network namespaces.

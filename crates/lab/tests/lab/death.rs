@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::sleep;
 
-use super::common::{Bench, Http, may_make_namespaces, networks, none, program, residue, until};
+use super::common::{Bench, Http, may_make_namespaces, mounts, networks, none, program, residue, until};
 
 const SOON: Duration = Duration::from_secs(3);
 
@@ -96,6 +96,11 @@ async fn a_killed_owner_takes_everything_along() {
         client.run("job", &none()).await.expect("it starts");
         let networks = networks(&client).await;
         assert!(!residue(&owner.id, &networks).is_empty(), "the look for residue sees a running lab");
+        if may_make_namespaces() {
+            let inner = client.status().await.expect("it answers").supervisor.pid.to_string();
+            let own = mounts(&inner).lines().any(|m| m.contains(" /dev/shm ") && m.contains("deadstick"));
+            assert!(own, "shared memory goes with the lab");
+        }
         owner.kill(owner.pid());
         owner.child.wait().await.expect("it is dead");
         all_gone(&owner.id, &networks).await;
