@@ -3,14 +3,15 @@
 //! Owns which toxics apply here (the dice are thrown once per connection, stream and toxic) and what becomes of held
 //! data when the list changes. Leaves sockets and waiting to the [`link`](crate::link).
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Time;
+use crate::control::lock;
 use crate::dice::Dice;
-use crate::stage::{Item, Stage, Step, stage};
-use crate::toxic::Kind;
+use crate::stage::{Commons, Item, Stage, Step, Verdicts, stage};
+use crate::toxic::{Kind, Stream};
 
 /// One toxic as links see it.
 #[derive(Debug, Clone)]
@@ -28,15 +29,44 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether it hits the connection whose dice these are.
-    pub fn hits(&self, dice: &Dice) -> bool {
-        // A uniform number, the same for this connection, stream and toxic however often it is asked for.
+    /// Whether it hits that side. The same answer however often it is asked for.
+    pub fn hits(&self, side: &Side) -> bool {
+        let dice = if self.kind.spans_streams() { side.connection.clone() } else { side.dice() };
         dice.number(self.serial).fraction() < f64::from(self.toxicity)
+    }
+}
+
+/// One direction of one connection, as the dice know it.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// The connection's dice.
+    pub connection: Dice,
+    /// The direction.
+    pub stream: Stream,
+}
+
+impl Side {
+    fn dice(&self) -> Dice {
+        self.connection.number(self.stream as u64)
     }
 }
 
 /// The toxics of one stream, in order. Shared by all connections of a proxy; a change makes a new list.
 pub type Specs = Arc<[Spec]>;
+
+/// What the two directions of one connection share, by toxic. Empty on most connections.
+#[derive(Debug, Default)]
+pub struct Exchange(Mutex<BTreeMap<u64, Verdicts>>);
+
+impl Exchange {
+    fn commons(&self, spec: &Spec) -> Commons {
+        let verdicts = match spec.kind {
+            Kind::Http(_) => Arc::clone(lock(&self.0).entry(spec.serial).or_default()),
+            _ => Verdicts::default(),
+        };
+        Commons { wire: Arc::clone(&spec.wire), verdicts }
+    }
+}
 
 #[derive(Debug)]
 struct Slot {
@@ -52,23 +82,23 @@ pub struct Chain {
     slots: Vec<Slot>,
     /// What has left the last stage.
     out: VecDeque<Item>,
-    dice: Dice,
+    side: Side,
 }
 
 impl Chain {
-    /// A chain without stages, for the connection and stream whose dice these are.
-    pub fn new(dice: Dice) -> Self {
-        Self { slots: Vec::new(), out: VecDeque::new(), dice }
+    /// A chain without stages, for that side of a connection.
+    pub fn new(side: Side) -> Self {
+        Self { slots: Vec::new(), out: VecDeque::new(), side }
     }
 
     /// Whether any of `specs` would act on this connection.
-    pub fn wanted(specs: &[Spec], dice: &Dice) -> bool {
-        specs.iter().any(|spec| !matches!(spec.kind, Kind::Noop(_) | Kind::Connect(_)) && spec.hits(dice))
+    pub fn wanted(specs: &[Spec], side: &Side) -> bool {
+        specs.iter().any(|spec| !matches!(spec.kind, Kind::Noop(_) | Kind::Connect(_)) && spec.hits(side))
     }
 
     /// Follows a change of the list: stages whose toxic stays keep what they hold, the others let go of it.
-    pub fn follow(&mut self, specs: &[Spec], now: Time) {
-        let hit: Vec<&Spec> = specs.iter().filter(|spec| spec.hits(&self.dice)).collect();
+    pub fn follow(&mut self, specs: &[Spec], exchange: &Exchange, now: Time) {
+        let hit: Vec<&Spec> = specs.iter().filter(|spec| spec.hits(&self.side)).collect();
         let mut old = std::mem::take(&mut self.slots);
 
         // First the departing stages empty into the next one that stays, front to back: what stands further back is
@@ -104,12 +134,12 @@ impl Chain {
                     slot.revision = spec.revision;
                 }
                 self.slots.push(slot);
-            } else if let Some(stage) = stage(&spec.kind, &spec.wire, now) {
+            } else if let Some(stage) = stage(&spec.kind, self.side.stream, &exchange.commons(spec), now) {
                 self.slots.push(Slot {
                     serial: spec.serial,
                     revision: spec.revision,
                     stage,
-                    dice: self.dice.number(spec.serial).part(b"stage"),
+                    dice: self.side.dice().number(spec.serial).part(b"stage"),
                 });
             }
         }
@@ -196,6 +226,10 @@ mod tests {
         Spec { serial, revision: 0, toxicity: 1.0, kind: kind.into(), wire: Arc::default() }
     }
 
+    fn side(connection: Dice) -> Side {
+        Side { connection, stream: Stream::Downstream }
+    }
+
     fn latency(ms: i64) -> Latency {
         Latency { latency: ms, jitter: 0 }
     }
@@ -217,8 +251,8 @@ mod tests {
 
     #[test]
     fn stacked_latencies_add_up_exactly() {
-        let mut chain = Chain::new(Dice::new(1));
-        chain.follow(&[spec(1, latency(30)), spec(2, latency(12))], ms(0));
+        let mut chain = Chain::new(side(Dice::new(1)));
+        chain.follow(&[spec(1, latency(30)), spec(2, latency(12))], &Exchange::default(), ms(0));
         chain.offer(data("a", ms(5)), ms(5));
         assert_eq!(chain.step(ms(5)), Step::WaitUntil(ms(35)));
         // Looked at 3 ms late: the second delay still counts from when the first was due.
@@ -228,18 +262,18 @@ mod tests {
 
     #[test]
     fn a_removed_toxic_lets_go_in_order_through_those_that_stay() {
-        let mut chain = Chain::new(Dice::new(1));
+        let mut chain = Chain::new(side(Dice::new(1)));
         let (first, second) = (spec(1, latency(100)), spec(2, latency(50)));
-        chain.follow(&[first, second.clone()], ms(0));
+        chain.follow(&[first, second.clone()], &Exchange::default(), ms(0));
         chain.offer(data("a", ms(0)), ms(0));
         assert_eq!(chain.step(ms(100)), Step::WaitUntil(ms(150)));
         chain.offer(data("b", ms(101)), ms(101));
-        chain.follow(std::slice::from_ref(&second), ms(102));
+        chain.follow(std::slice::from_ref(&second), &Exchange::default(), ms(102));
         assert_eq!(sent(chain.step(ms(150))), "a");
         assert_eq!(sent(chain.step(ms(151))), "b");
         chain.offer(data("c", ms(151)), ms(151));
         chain.offer(Item::End(Ending::Half), ms(151));
-        chain.follow(&[], ms(152));
+        chain.follow(&[], &Exchange::default(), ms(152));
         assert_eq!(sent(chain.step(ms(152))), "c");
         assert_eq!(chain.step(ms(152)), Step::Send(Item::End(Ending::Half)));
         assert!(chain.is_idle());
@@ -247,18 +281,18 @@ mod tests {
 
     #[test]
     fn bandwidth_of_nothing_holds_and_loses_nothing() {
-        let mut chain = Chain::new(Dice::new(1));
-        chain.follow(&[spec(1, Bandwidth { rate: 0 })], ms(0));
+        let mut chain = Chain::new(side(Dice::new(1)));
+        chain.follow(&[spec(1, Bandwidth { rate: 0 })], &Exchange::default(), ms(0));
         chain.offer(data("held", ms(0)), ms(0));
         assert_eq!(chain.step(ms(1_000_000)), Step::Idle);
-        chain.follow(&[], ms(1_000_001));
+        chain.follow(&[], &Exchange::default(), ms(1_000_001));
         assert_eq!(sent(chain.step(ms(1_000_001))), "held");
     }
 
     #[test]
     fn toxicity_is_decided_once_and_a_later_toxic_changes_nothing() {
         for connection in 0..200 {
-            let dice = Dice::new(9).number(connection);
+            let dice = side(Dice::new(9).number(connection));
             let mut half = spec(1, latency(1));
             half.toxicity = 0.5;
             let hit = Chain::wanted(std::slice::from_ref(&half), &dice);
@@ -276,44 +310,44 @@ mod tests {
         let mut spec = spec(3, latency(1));
         spec.toxicity = 0.25;
         let hits = (0..4_000)
-            .filter(|n| Chain::wanted(std::slice::from_ref(&spec), &Dice::new(5).number(*n)))
+            .filter(|n| Chain::wanted(std::slice::from_ref(&spec), &side(Dice::new(5).number(*n))))
             .count();
         assert!((850..1_150).contains(&hits), "{hits} of 4000 at 0.25");
     }
 
     #[test]
     fn a_reset_that_has_begun_survives_the_removal_of_its_toxic() {
-        let mut chain = Chain::new(Dice::new(1));
+        let mut chain = Chain::new(side(Dice::new(1)));
         let reset = spec(1, ResetPeer { timeout: 10 });
-        chain.follow(&[reset, spec(2, latency(0))], ms(0));
+        chain.follow(&[reset, spec(2, latency(0))], &Exchange::default(), ms(0));
         assert_eq!(chain.step(ms(5_000)), Step::Idle, "an idle connection is left alone");
         chain.offer(data("x", ms(5_000)), ms(5_000));
-        chain.follow(&[spec(2, latency(0))], ms(5_001));
+        chain.follow(&[spec(2, latency(0))], &Exchange::default(), ms(5_001));
         assert_eq!(chain.step(ms(5_001)), Step::WaitUntil(ms(5_010)));
         assert_eq!(chain.step(ms(5_010)), Step::Send(Item::End(Ending::Reset)));
     }
 
     #[test]
     fn timeout_counts_from_the_last_byte_and_closes_when_taken_away() {
-        let mut chain = Chain::new(Dice::new(1));
-        chain.follow(&[spec(1, Timeout { timeout: 300 })], ms(0));
+        let mut chain = Chain::new(side(Dice::new(1)));
+        chain.follow(&[spec(1, Timeout { timeout: 300 })], &Exchange::default(), ms(0));
         for beat in 1..10 {
             chain.offer(data("x", ms(beat * 200)), ms(beat * 200));
             assert!(matches!(chain.step(ms(beat * 200)), Step::WaitUntil(_)));
         }
         assert_eq!(chain.step(ms(1_800)), Step::WaitUntil(ms(2_100)));
         assert_eq!(chain.step(ms(2_100)), Step::Send(Item::End(Ending::Close)));
-        let mut silent = Chain::new(Dice::new(1));
-        silent.follow(&[spec(1, Timeout { timeout: 0 })], ms(0));
+        let mut silent = Chain::new(side(Dice::new(1)));
+        silent.follow(&[spec(1, Timeout { timeout: 0 })], &Exchange::default(), ms(0));
         assert_eq!(silent.step(ms(1_000_000)), Step::Idle);
-        silent.follow(&[], ms(1_000_000));
+        silent.follow(&[], &Exchange::default(), ms(1_000_000));
         assert_eq!(silent.step(ms(1_000_000)), Step::Send(Item::End(Ending::Close)));
     }
 
     #[test]
     fn slow_close_holds_only_the_end() {
-        let mut chain = Chain::new(Dice::new(1));
-        chain.follow(&[spec(1, SlowClose { delay: 70 })], ms(0));
+        let mut chain = Chain::new(side(Dice::new(1)));
+        chain.follow(&[spec(1, SlowClose { delay: 70 })], &Exchange::default(), ms(0));
         chain.offer(data("x", ms(1)), ms(1));
         chain.offer(Item::End(Ending::Half), ms(1));
         assert_eq!(sent(chain.step(ms(1))), "x");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::net::Shutdown;
 use tokio::net::TcpStream;
 
+use crate::chain::Side;
 use crate::clock::{Alarm, delay, now};
 use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
@@ -104,13 +105,13 @@ async fn doomed(control: &Control) {
 /// Returns once the connect toxics let this connection through. Those that make it fail decide its fate instead.
 async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) {
     let begin = now();
-    let dice = dice.number(Stream::Upstream as u64);
+    let side = Side { connection: dice.clone(), stream: Stream::Upstream };
     let mut alarm = Alarm::default();
     loop {
         let (_, specs) = toxics.specs(Stream::Upstream);
         let mut due = begin;
         let mut fails = Failure::None;
-        for spec in specs.iter().filter(|spec| spec.hits(&dice)) {
+        for spec in specs.iter().filter(|spec| spec.hits(&side)) {
             if let Kind::Connect(connect) = &spec.kind {
                 due += delay(connect.delay, Duration::from_millis(1));
                 if fails == Failure::None {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::chain::{Spec, Specs};
-use crate::toxic::{Kind, Stream, Toxic};
+use crate::chain::{Exchange, Spec, Specs};
+use crate::toxic::{Stream, Toxic};
 
 /// Locks even if another thread panicked while holding the lock: every critical section here leaves whole values behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -30,6 +30,8 @@ pub(crate) enum Fate {
 pub(crate) struct Control {
     fate: AtomicU8,
     taps: [Notify; 2],
+    /// What the two directions tell each other.
+    pub(crate) exchange: Exchange,
 }
 
 impl Control {
@@ -195,11 +197,7 @@ impl ToxicList {
         let specs: Specs = inner
             .entries
             .iter()
-            // A silent path is silent both ways, and connecting is before either.
-            .filter(|entry| {
-                let both = matches!(entry.toxic.kind, Kind::HalfOpen(_) | Kind::Connect(_));
-                both || entry.toxic.stream == stream
-            })
+            .filter(|entry| entry.toxic.stream == stream || entry.toxic.kind.spans_streams())
             .map(|entry| Spec {
                 serial: entry.serial,
                 revision: entry.revision,

@@ -44,6 +44,6 @@ pub use proxy::{Builder, Change, Proxy, Route, Series};
 pub use registry::{Plan, Registry, RegistryError};
 pub use settings::{ServeError, Server, Settings, serve};
 pub use toxic::{
-    Bandwidth, Connect as ConnectToxic, Corrupt, Failure, HalfOpen, Kind, Latency, LimitData, Noop,
-    PacketLoss, ProxyBandwidth, ResetPeer, Slicer, SlowClose, Stream, Timeout, Toxic,
+    Bandwidth, Connect as ConnectToxic, Corrupt, Death, Failure, HalfOpen, Http, Kind, Latency, LimitData,
+    Noop, PacketLoss, ProxyBandwidth, ResetPeer, Slicer, SlowClose, Stream, Timeout, Toxic, Websocket,
 };

@@ -14,7 +14,7 @@ use rustix::net::Shutdown;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Side};
 use crate::clock::{Alarm, Time, now};
 use crate::control::{Control, Counter, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
@@ -48,12 +48,11 @@ pub(crate) struct Pair {
 
 /// One direction of a connection.
 pub(crate) struct Link {
-    stream: Stream,
     pair: Arc<Pair>,
     control: Arc<Control>,
     toxics: Arc<ToxicList>,
     traffic: Arc<Traffic>,
-    dice: Dice,
+    side: Side,
     /// The version of the toxics that `chain` follows.
     seen: Option<u64>,
     /// The toxics that hit this link; none: bytes go straight through.
@@ -97,12 +96,11 @@ impl Link {
         connection: &Dice,
     ) -> Self {
         Self {
-            stream,
             pair,
             control,
             toxics,
             traffic,
-            dice: connection.number(stream as u64),
+            side: Side { connection: connection.clone(), stream },
             seen: None,
             chain: None,
             ended: false,
@@ -127,7 +125,7 @@ impl Link {
             let watch = stuck && !self.ended && !self.silent();
             tokio::select! {
                 biased;
-                () = self.control.tapped(self.stream) => {}
+                () = self.control.tapped(self.side.stream) => {}
                 _ = self.source().readable(), if wants.read => {}
                 _ = self.target().writable(), if wants.write => {}
                 () = alarm.wait_until(wants.wake.unwrap_or_default()), if wants.wake.is_some() => {}
@@ -137,21 +135,21 @@ impl Link {
     }
 
     fn source(&self) -> &TcpStream {
-        match self.stream {
+        match self.side.stream {
             Stream::Upstream => &self.pair.client,
             Stream::Downstream => &self.pair.server,
         }
     }
 
     fn target(&self) -> &TcpStream {
-        match self.stream {
+        match self.side.stream {
             Stream::Upstream => &self.pair.server,
             Stream::Downstream => &self.pair.client,
         }
     }
 
     fn counter(&self) -> &Counter {
-        &self.traffic.0[self.stream as usize]
+        &self.traffic.0[self.side.stream as usize]
     }
 
     fn silent(&self) -> bool {
@@ -216,13 +214,13 @@ impl Link {
         if self.seen == Some(self.toxics.version()) {
             return;
         }
-        let (version, specs) = self.toxics.specs(self.stream);
+        let (version, specs) = self.toxics.specs(self.side.stream);
         self.seen = Some(version);
-        if self.chain.is_none() && Chain::wanted(&specs, &self.dice) {
-            self.chain = Some(Box::new(Chain::new(self.dice.clone())));
+        if self.chain.is_none() && Chain::wanted(&specs, &self.side) {
+            self.chain = Some(Box::new(Chain::new(self.side.clone())));
         }
         if let Some(chain) = &mut self.chain {
-            chain.follow(&specs, now());
+            chain.follow(&specs, &self.control.exchange, now());
         }
     }
 
@@ -359,6 +357,15 @@ impl Link {
             Ending::Reset => self.control.end(Fate::Reset),
         }
         Done
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A defect of one stage must not leave half a connection behind.
+        if std::thread::panicking() {
+            self.control.end(Fate::Close);
+        }
     }
 }
 

@@ -451,12 +451,23 @@ impl Connections {
         };
         let control = Arc::<Control>::default();
         lock(&self.open).insert(number, Arc::clone(&control));
-        let (connections, setting) = (Arc::clone(self), Arc::clone(setting));
+        let (listed, setting) = (Listed { connections: Arc::clone(self), number }, Arc::clone(setting));
         tokio::spawn(async move {
-            let dice = connections.dice.number(number);
+            let dice = listed.connections.dice.number(number);
             connection::run(client, setting, control, dice).await;
-            lock(&connections.open).remove(&number);
         });
+    }
+}
+
+/// A connection's place among those that are open, left when it ends, in whichever way.
+struct Listed {
+    connections: Arc<Connections>,
+    number: u64,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        lock(&self.connections.open).remove(&self.number);
     }
 }
 

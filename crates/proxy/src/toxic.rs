@@ -28,6 +28,13 @@ macro_rules! words {
     };
 }
 
+impl Kind {
+    /// Whether a toxic of this kind acts on both directions of a connection, whichever stream it was given.
+    pub(crate) fn spans_streams(&self) -> bool {
+        matches!(self, Self::HalfOpen(_) | Self::Connect(_) | Self::Http(_))
+    }
+}
+
 /// A direction of a connection, seen from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -139,6 +146,25 @@ pub enum Failure {
     Reset,
     /// The client sees nothing.
     Hang,
+}
+
+/// How a WebSocket dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// Refused at the handshake, with status 403.
+    Refuse,
+    /// Closed cleanly, with a close frame between two of the server's frames.
+    Close,
+    /// Cut without a close frame, even within a frame.
+    Cut,
+    /// Open, but nothing comes from the server any more.
+    Silence,
+}
+
+words! {
+    Death "refuse, close, cut or silence" {
+        Refuse "refuse", Close "close", Cut "cut", Silence "silence",
+    }
 }
 
 words! {
@@ -289,6 +315,30 @@ kinds! {
     ProxyBandwidth "proxy_bandwidth" {
         /// Kilobytes (1000 bytes) a second; 0 or less lets nothing pass and loses nothing.
         rate: i64 = 0,
+    }
+        /// Changes the replies to matching HTTP/1 requests. Its stream does not matter.
+    Http "http" {
+        /// The method a request must have; empty: any.
+        method: String = String::new(),
+        /// What a request's path must begin with.
+        path: String = String::new(),
+        /// The status of the reply; 0: as it was. The body stays.
+        status: i64 = 0,
+        /// A header line to add, `Name: value`; empty: none.
+        header: String = String::new(),
+        /// Milliseconds that the reply is held.
+        delay: i64 = 0,
+    }
+    /// Kills web sockets.
+    Websocket "websocket" {
+        /// `refuse`, `close`, `cut` or `silence`.
+        death: Death = Death::Close,
+        /// Milliseconds after the handshake at the earliest.
+        after: i64 = 0,
+        /// Milliseconds over which the time of death is spread at random.
+        spread: i64 = 0,
+        /// The code in the close frame.
+        code: i64 = 1001,
     }
     /// Makes connecting to the upstream slow or fail. Its stream does not matter.
     Connect "connect" {

@@ -49,7 +49,12 @@ fn main() {
     ];
     match &haproxy {
         Some((child, address)) => {
-            ways.push(Way { name: "HAProxy".to_owned(), address: *address, api: None, pid: Some(child.id()) })
+            ways.push(Way {
+                name: "HAProxy".to_owned(),
+                address: *address,
+                api: None,
+                pid: Some(child.id()),
+            });
         }
         None => println!("HAProxy is not installed: left out."),
     }

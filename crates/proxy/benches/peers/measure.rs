@@ -73,7 +73,7 @@ fn throughput(address: SocketAddr, connections: usize, span: Duration) -> f64 {
                 // The start of a connection is not what is asked for.
                 let warm = Instant::now();
                 while warm.elapsed() < span / 10 {
-                    stream.read(&mut buffer).expect("data");
+                    assert!(stream.read(&mut buffer).expect("data") > 0, "the server closed");
                 }
                 let start = Instant::now();
                 let mut bytes = 0;

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Chunk, Ending, Item, Step};
-use crate::chain::{Chain, Spec};
+use crate::chain::{Chain, Exchange, Side, Spec};
 use crate::clock::Time;
 use crate::dice::Dice;
-use crate::toxic::{Bandwidth, Kind, Latency, LimitData, Noop, PacketLoss, Slicer, SlowClose};
+use crate::toxic::{Bandwidth, Kind, Latency, LimitData, Noop, PacketLoss, Slicer, SlowClose, Stream};
 
 /// What came out, and when.
 type Output = Vec<(Item, Time)>;
@@ -27,8 +27,8 @@ fn run(kinds: &[Kind], arrivals: &[(u64, usize)], seed: u64) -> Output {
             wire: std::sync::Arc::default(),
         })
         .collect();
-    let mut chain = Chain::new(Dice::new(seed));
-    chain.follow(&specs, Time::ZERO);
+    let mut chain = Chain::new(Side { connection: Dice::new(seed), stream: Stream::Downstream });
+    chain.follow(&specs, &Exchange::default(), Time::ZERO);
     let mut next_byte = 0_u8;
     let mut inputs: Vec<(Time, Item)> = Vec::new();
     let mut at = Time::ZERO;

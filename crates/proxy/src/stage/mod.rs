@@ -7,6 +7,8 @@
 mod bandwidth;
 mod corrupt;
 mod half_open;
+mod http;
+mod http_toxic;
 mod latency;
 mod limit_data;
 mod packet_loss;
@@ -14,6 +16,7 @@ mod reset_peer;
 mod slicer;
 mod slow_close;
 mod timeout;
+mod websocket;
 
 #[cfg(test)]
 mod laws;
@@ -27,7 +30,7 @@ use bytes::Bytes;
 
 use crate::clock::Time;
 use crate::dice::Dice;
-use crate::toxic::Kind;
+use crate::toxic::{Kind, Stream};
 
 /// Bytes that travel together: what one read returned, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,13 +107,25 @@ pub trait Stage: fmt::Debug + Send {
     }
 }
 
-/// The stage for a toxic, or none for kinds that leave the stream as it is. `wire` is what all connections of the proxy share
-/// for this toxic: when it is free again, in nanoseconds.
-pub fn stage(kind: &Kind, wire: &Arc<AtomicU64>, now: Time) -> Option<Box<dyn Stage>> {
+pub use self::http_toxic::Verdicts;
+
+/// What a stage shares with others.
+#[derive(Debug, Clone, Default)]
+pub struct Commons {
+    /// With the same toxic on all connections of the proxy: when its line is free again, in nanoseconds.
+    pub wire: Arc<AtomicU64>,
+    /// With the same toxic on the other direction of the connection: what it knows about requests.
+    pub verdicts: Verdicts,
+}
+
+/// The stage for a toxic on a stream, or none for kinds that leave the stream as it is.
+pub fn stage(kind: &Kind, stream: Stream, commons: &Commons, now: Time) -> Option<Box<dyn Stage>> {
     Some(match kind {
         Kind::Latency(latency) => Box::new(latency::Stage::new(latency)),
         Kind::Bandwidth(bandwidth) => Box::new(bandwidth::Stage::new(bandwidth)),
-        Kind::ProxyBandwidth(all) => Box::new(bandwidth::Stage::shared(all, wire)),
+        Kind::ProxyBandwidth(all) => Box::new(bandwidth::Stage::shared(all, &commons.wire)),
+        Kind::Http(http) => Box::new(http_toxic::Stage::new(http, stream, &commons.verdicts)),
+        Kind::Websocket(websocket) => Box::new(websocket::Stage::new(websocket)),
         Kind::Corrupt(corrupt) => Box::new(corrupt::Stage::new(corrupt)),
         Kind::SlowClose(slow_close) => Box::new(slow_close::Stage::new(slow_close)),
         Kind::Timeout(timeout) => Box::new(timeout::Stage::new(timeout, now)),
@@ -146,6 +161,14 @@ impl Queue {
             self.weight -= chunk.weight();
         }
         Some(item)
+    }
+
+    /// Puts back what was popped and not used up.
+    fn put_back(&mut self, chunk: Chunk) {
+        if !chunk.data.is_empty() {
+            self.weight += chunk.weight();
+            self.items.push_front(Item::Data(chunk));
+        }
     }
 
     fn head(&self) -> Option<&Item> {

@@ -72,3 +72,145 @@ fn connecting_is_slow_or_fails_as_asked() {
         api.call("POST", "/proxies/p/toxics", r#"{"type":"connect","attributes":{"failure":"explode"}}"#);
     assert_eq!(bad.status, 400);
 }
+
+/// A server of one kind of reply: the body says the path, with keep-alive; `/chunked` in chunks, `/ws` upgrades and sends frames.
+fn web() -> std::net::SocketAddr {
+    server(|mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while let Ok(1) = stream.read(&mut byte) {
+            head.push(byte[0]);
+            if !head.ends_with(b"\r\n\r\n") {
+                continue;
+            }
+            let text = String::from_utf8(std::mem::take(&mut head)).expect("text");
+            let path = text.split(' ').nth(1).expect("a path").to_owned();
+            let reply = match path.as_str() {
+                "/chunked" => {
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned()
+                }
+                "/ws" => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".to_owned(),
+                _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len()),
+            };
+            let mut open = stream.write_all(reply.as_bytes()).is_ok();
+            while path == "/ws" && open {
+                // A text frame of 300 bytes, in two parts.
+                open = stream.write_all(&[0x81, 126, 1]).is_ok();
+                std::thread::sleep(Duration::from_millis(1));
+                open = open && stream.write_all(&[44]).is_ok() && stream.write_all(&[b'x'; 300]).is_ok();
+            }
+            if !open {
+                return;
+            }
+        }
+    })
+}
+
+/// Reads one reply with a body of known length from a connection that stays open.
+fn get(stream: &mut std::net::TcpStream, path: &str, body: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("open");
+    let mut reply = Vec::new();
+    let mut byte = [0];
+    while !reply.ends_with(format!("\r\n\r\n{body}").as_bytes()) {
+        stream.read_exact(&mut byte).expect("more of the reply");
+        reply.push(byte[0]);
+    }
+    String::from_utf8(reply).expect("text")
+}
+
+#[test]
+fn http_changes_the_replies_to_matching_requests_and_no_others() {
+    let api = Api::start();
+    let address = api.proxy("p", web());
+    api.ok(
+        "POST",
+        "/proxies/p/toxics",
+        r#"{"type":"http","attributes":{"method":"GET","path":"/bad","status":503,"header":"Retry-After: 7","delay":50}}"#,
+    );
+    let mut stream = connect(address);
+    for _ in 0..2 {
+        assert!(get(&mut stream, "/good", "/good").starts_with("HTTP/1.1 200 OK\r\n"));
+        let begin = Instant::now();
+        let bad = get(&mut stream, "/bad/1", "/bad/1");
+        assert!(
+            bad.starts_with("HTTP/1.1 503 deadstick\r\nRetry-After: 7\r\nContent-Length: 6\r\n"),
+            "{bad}"
+        );
+        assert!(begin.elapsed() >= Duration::from_millis(50));
+        let chunked = get(&mut stream, "/chunked", "3\r\nabc\r\n0\r\n\r\n");
+        assert!(chunked.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    api.ok("DELETE", "/proxies/p/toxics/http_downstream", "");
+    assert!(get(&mut stream, "/bad", "/bad").starts_with("HTTP/1.1 200 OK\r\n"));
+    // What is not HTTP passes as it is.
+    let plain = api.proxy("q", echo());
+    api.ok("POST", "/proxies/q/toxics", r#"{"type":"http","attributes":{"status":503}}"#);
+    assert_eq!(exchange(&mut connect(plain), b"\x16\x03\x01 no http"), b"\x16\x03\x01 no http");
+}
+
+#[test]
+fn a_websocket_dies_the_four_deaths() {
+    let api = Api::start();
+    let address = api.proxy("p", web());
+    let upgrade = || {
+        let mut stream = connect(address);
+        stream.write_all(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n").expect("open");
+        stream
+    };
+    let toxic = |attributes: &str| {
+        api.ok("POST", "/reset", "");
+        let body = format!(r#"{{"type":"websocket","attributes":{{{attributes}}}}}"#);
+        api.ok("POST", "/proxies/p/toxics", &body);
+    };
+    toxic(r#""death":"refuse""#);
+    assert!(get(&mut connect(address), "/page", "/page").starts_with("HTTP/1.1 200"), "no socket, no death");
+    let refused = read_to_end(&mut upgrade()).expect("an orderly end");
+    assert!(refused.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
+
+    let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".len();
+    toxic(r#""death":"close","after":20,"spread":30,"code":1012"#);
+    let closed = read_to_end(&mut upgrade()).expect("an orderly end");
+    let frames = &closed[head..closed.len() - 4];
+    assert!(!frames.is_empty() && frames.len().is_multiple_of(304), "between two frames, not within one");
+    assert_eq!(closed[closed.len() - 4..], [0x88, 2, 3, 244]);
+
+    toxic(r#""death":"cut","after":20"#);
+    let cut = read_to_end(&mut upgrade()).expect("an end");
+    assert_ne!(cut[cut.len() - 4..], [0x88, 2, 3, 233]);
+
+    toxic(r#""death":"silence","after":20"#);
+    let mut silent = upgrade();
+    silent.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket");
+    let mut all = Vec::new();
+    let end = silent.read_to_end(&mut all).expect_err("neither data nor end");
+    assert!(matches!(end.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(all.len() > head);
+}
+
+#[test]
+fn a_toxic_of_both_streams_hits_both_or_neither() {
+    let api = Api::start();
+    let address = api.proxy("p", echo());
+    let mut streams: Vec<_> = (0..30).map(|_| connect(address)).collect();
+    for stream in &mut streams {
+        exchange(stream, b"x");
+    }
+    api.ok("POST", "/proxies/p/toxics", r#"{"type":"half_open","toxicity":0.5}"#);
+    let mut silent = Vec::new();
+    for stream in &mut streams {
+        stream.write_all(b"y").expect("open");
+        stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
+        silent.push(stream.read(&mut [0]).is_err());
+    }
+    // Decided twice, a quarter would answer and the rest lose a direction.
+    let count = silent.iter().filter(|silent| **silent).count();
+    assert!((4..=26).contains(&count), "{count} of 30");
+    api.ok("POST", "/reset", "");
+    for (stream, silent) in streams.iter_mut().zip(silent) {
+        stream.set_read_timeout(Some(crate::common::PATIENCE)).expect("a socket");
+        if silent {
+            stream.read_exact(&mut [0]).expect("held, not lost");
+        }
+        assert_eq!(exchange(stream, b"z"), b"z");
+    }
+}
