@@ -121,3 +121,24 @@ fn the_schema_knows_the_keys() {
     }
     assert_eq!(schema["additionalProperties"], false);
 }
+
+proptest::proptest! {
+    /// Whatever an editor does to a checklist, reading it ends with a model or with diagnostics that can be shown.
+    #[test]
+    fn mangled_checklists_are_read_or_refused(
+        cut in 0..4000usize,
+        length in 0..200usize,
+        put in "[a-z:{}&*|>! \n-]{0,12}",
+    ) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checklists/database-lock-pileup.yaml");
+        let mut source = source(&path).expect("shipped");
+        let whole = source.text.chars().collect::<Vec<_>>();
+        let (before, rest) = whole.split_at(cut.min(whole.len()));
+        let after = &rest[length.min(rest.len())..];
+        source.text = before.iter().copied().chain(put.chars()).chain(after.iter().copied()).collect();
+        match Checklist::read(&source, &world()) {
+            Ok(checklist) => drop(lint(&[(&source, &checklist)])),
+            Err(problems) => proptest::prop_assert!(!problems.is_empty() && !render(&problems).is_empty()),
+        }
+    }
+}

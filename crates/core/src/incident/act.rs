@@ -216,3 +216,26 @@ mod item_text {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acts_are_written_as_people_write_them() {
+        let text = r#"{"act":"confirm","item":"lock-pileup/head","reading":"4711"}"#;
+        let act: Act = serde_json::from_str(text).expect("an act");
+        assert!(matches!(&act, Act::Confirm { item, .. } if item.item == "head"), "{act:?}");
+        assert_eq!(serde_json::to_string(&act).expect("JSON"), text);
+        let act: Act = serde_json::from_str(r#"{"act":"assume-control"}"#).expect("an act");
+        assert_eq!(act, Act::AssumeControl);
+        for bad in [
+            r#"{"act":"confirm","item":"head"}"#,
+            r#"{"act":"confirm","item":"lock-pileup/head","raeding":"4711"}"#,
+            r#"{"act":"hold","checklist":"lock-pileup","resume-in":"soon"}"#,
+            r#"{"act":"eject"}"#,
+        ] {
+            assert!(serde_json::from_str::<Act>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -98,7 +98,8 @@ impl Board {
     fn next_consequence(&self, occurred: Timestamp) -> Option<Body> {
         self.runs.values().find_map(|run| match run.state {
             ChecklistState::Open => self.progress(run, occurred),
-            ChecklistState::CompleteExceptDeferred => run.unfinished().is_empty().then(|| completed(run)),
+            ChecklistState::CompleteExceptDeferred if run.unfinished().is_empty() => Some(completed(run)),
+            ChecklistState::CompleteExceptDeferred | ChecklistState::Complete => self.recovered(run),
             ChecklistState::Inhibited => self.release(run),
             _ => None,
         })
@@ -148,6 +149,14 @@ impl Board {
     /// Whether the moment items are left for is over.
     fn is_past(&self, to: &Name) -> bool {
         !ANCHORS.contains(&to.as_str()) && self.runs.get(to).is_some_and(Run::is_finished)
+    }
+
+    /// The end of the caution about a complete checklist, once all that it confirmed is so again.
+    fn recovered(&self, run: &Run) -> Option<Body> {
+        let alert = regress_alert(&run.name).filter(|alert| self.alert_active(alert))?;
+        let markers = run.markers();
+        let mut confirmed = run.items().filter(|(_, item, _)| item.part != Part::Deferred);
+        confirmed.all(|(n, ..)| markers[n].is_terminal()).then_some(Body::AlertCleared { alert })
     }
 
     /// The end of an inhibit whose cause is gone, or its passing to another inhibitor.
@@ -218,6 +227,13 @@ fn pinned(name: &Name, text: &str) -> Result<Arc<Checklist>, String> {
         Ok(other) => Err(format!("the pinned text is that of `{}`", other.name)),
         Err(problems) => Err(problems.first().map_or_else(String::new, |problem| problem.message.clone())),
     }
+}
+
+/// The name of the caution that a complete checklist raises when something it had confirmed is so no longer.
+pub(super) fn regress_alert(checklist: &Name) -> Option<Name> {
+    const SUFFIX: &str = "-regressed";
+    let stem: String = checklist.as_str().chars().take(64 - SUFFIX.len()).collect();
+    format!("{}{SUFFIX}", stem.trim_end_matches('-')).parse().ok()
 }
 
 fn completed(run: &Run) -> Body {

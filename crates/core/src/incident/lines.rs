@@ -128,7 +128,7 @@ fn explains(item: &Item) -> String {
         Kind::Deferred { to } => format!("Left for {to}; the incident is not over before."),
     };
     match &item.why {
-        Some(why) => format!("{} {completes}", why.trim_end_matches('.').to_owned() + "."),
+        Some(why) => format!("{}. {completes}", why.trim_end_matches('.')),
         None => completes,
     }
 }

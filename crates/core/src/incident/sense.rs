@@ -13,9 +13,9 @@ use crate::checklist::{Item, Kind, Sense};
 use crate::event::{Actor, AlertLevel, Body, Event, ItemId};
 use crate::probe::{Answer, Observation, Probe};
 use crate::text::printable;
-use crate::units::Name;
 
 use super::Incident;
+use super::board::regress_alert;
 use super::run::{Applies, ItemState, Run};
 use super::view::ChecklistState;
 
@@ -210,11 +210,4 @@ fn watched(run: &Run) -> Vec<(&Item, &Sense, &ItemState)> {
         })
         .filter_map(|(_, item, state)| Some((item, item.sense()?, state)))
         .collect()
-}
-
-/// The name of the caution that a complete checklist raises when something it had confirmed is so no longer.
-fn regress_alert(checklist: &Name) -> Option<Name> {
-    const SUFFIX: &str = "-regressed";
-    let stem: String = checklist.as_str().chars().take(64 - SUFFIX.len()).collect();
-    format!("{}{SUFFIX}", stem.trim_end_matches('-')).parse().ok()
 }

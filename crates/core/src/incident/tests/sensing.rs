@@ -89,6 +89,10 @@ fn a_complete_checklist_stays_complete_and_says_what_is_so_no_longer() {
         "{queue:?}"
     );
     assert_eq!(queue[0].checklist, Some(name("list")));
+    flight.sample("list/up", Answer::Unknown);
+    assert_eq!(flight.incident.queue().len(), 1, "nobody knows that it is over");
+    assert_eq!(kinds(&flight.sense("list/up", Answer::Satisfied)), ["item.sensed", "alert.cleared"]);
+    assert!(flight.incident.queue().is_empty());
 }
 
 #[test]

@@ -221,9 +221,9 @@ pub struct ItemRow {
     /// When it came to stand as it does.
     pub since: Option<Timestamp>,
     /// How old the last sample of its probe is; none before the first.
-    pub age: Option<TimeDeltaSeconds>,
+    pub age: Option<Seconds>,
     /// What a wait still takes.
-    pub remaining: Option<TimeDeltaSeconds>,
+    pub remaining: Option<Seconds>,
     /// Whether it was recorded later than it happened.
     pub back_dated: bool,
     /// Why it stands as it does: the probe's words, the reason given, what to do while unknown.
@@ -248,9 +248,9 @@ pub struct ItemRow {
 
 /// A span in whole seconds, as rows show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct TimeDeltaSeconds(pub i64);
+pub struct Seconds(pub i64);
 
-impl From<TimeDelta> for TimeDeltaSeconds {
+impl From<TimeDelta> for Seconds {
     fn from(delta: TimeDelta) -> Self {
         Self(delta.num_seconds())
     }
