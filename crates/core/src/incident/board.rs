@@ -31,12 +31,14 @@ impl Board {
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
             Body::AlertRaised { alert, level, title, checklist } => {
+                // Raised again while it is on: its onset stays.
+                let on = self.alerts.get(alert).filter(|row| row.cleared_at.is_none());
                 let row = AlertRow {
                     alert: alert.clone(),
                     level: *level,
                     title: crate::text::printable(title),
                     checklist: checklist.clone(),
-                    raised_at: event.occurred,
+                    raised_at: on.map_or(event.occurred, |row| row.raised_at),
                     cleared_at: None,
                 };
                 self.alerts.insert(alert.clone(), row);

@@ -239,10 +239,8 @@ impl Incident {
 
 /// Items left for later that nobody has disposed of.
 fn deferred_left(run: &Run) -> Vec<String> {
-    let left = run.items().filter(|(_, _, state)| state.status == Status::Deferred || state.due);
-    left.filter(|(_, _, state)| !matches!(state.status, Status::Done | Status::Overridden))
-        .map(|(_, item, _)| item.id.clone())
-        .collect()
+    let left = run.items().filter(|(_, _, state)| state.is_left_for_later());
+    left.map(|(_, item, _)| item.id.clone()).collect()
 }
 
 /// A text that must be there; printable and trimmed.

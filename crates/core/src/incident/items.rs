@@ -46,7 +46,7 @@ impl Incident {
         let found = self.found(id)?;
         let states = match found.item.kind {
             // What was left for later is done later, whatever became of the rest.
-            Kind::Deferred { .. } if found.is_left_for_later() => {
+            Kind::Deferred { .. } if found.state.is_left_for_later() => {
                 &[Open, Held, CompleteExceptDeferred, Overridden][..]
             }
             Kind::Deferred { .. } => &[Open, CompleteExceptDeferred],
@@ -77,11 +77,6 @@ impl Found<'_> {
         Refusal::WrongItem { item: self.id.clone(), state, hint }
     }
 
-    /// Left for later, and not disposed of.
-    fn is_left_for_later(&self) -> bool {
-        self.state.status == Status::Deferred || (self.state.due && self.state.status == Status::Pending)
-    }
-
     pub(super) fn reopen(&self, reason: &str) -> Result<Body, Refusal> {
         if self.state.status != Status::Done || matches!(self.item.kind, Kind::Wait(_)) {
             return Err(self.wrong("only what a person has done can be reopened"));
@@ -109,7 +104,7 @@ impl Found<'_> {
     }
 
     pub(super) fn cancel_deferral(&self, reason: &str) -> Result<Body, Refusal> {
-        if !self.is_left_for_later() {
+        if !self.state.is_left_for_later() {
             return Err(self.wrong("it is not deferred"));
         }
         Ok(Body::ItemDeferralCancelled { item: self.id.clone(), reason: required(reason, "reason")? })
@@ -135,7 +130,7 @@ impl Found<'_> {
             Kind::Sensed(_) => return Err(Refusal::OnlyItsProbe { item, sense: self.state.sense.word() }),
             Kind::Decide { .. } => return Err(self.wrong("it is a question: answer it")),
             Kind::Wait(_) => return Err(self.wrong("it ends by itself; override it to cut it short")),
-            Kind::Deferred { .. } if self.is_left_for_later() => {
+            Kind::Deferred { .. } if self.state.is_left_for_later() => {
                 return Ok(Body::ItemDeferredDone { item, text });
             }
             Kind::Do | Kind::Deferred { .. } => {}

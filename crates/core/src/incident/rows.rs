@@ -186,9 +186,8 @@ impl Incident {
         let mut deferred = Vec::new();
         for run in self.board.runs.values() {
             for (_, item, state) in run.items() {
-                let due = state.due && state.status == Status::Pending;
                 if let Kind::Deferred { to } = &item.kind
-                    && (due || state.status == Status::Deferred)
+                    && state.is_left_for_later()
                 {
                     deferred.push(DeferredRow {
                         id: run.id(item),

@@ -101,6 +101,13 @@ impl Default for ItemState {
     }
 }
 
+impl ItemState {
+    /// Left for later, and not disposed of.
+    pub(super) fn is_left_for_later(&self) -> bool {
+        self.status == Status::Deferred || (self.due && self.status == Status::Pending)
+    }
+}
+
 impl Run {
     pub(super) fn items(&self) -> impl Iterator<Item = (usize, &Item, &ItemState)> {
         let items = self.definition.as_ref().map_or(&[][..], |definition| &definition.items);

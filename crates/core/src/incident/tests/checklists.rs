@@ -28,9 +28,11 @@ fn an_alert_queues_its_checklist_with_the_definition_pinned() {
     assert_eq!(kinds(&events), ["alert.raised", "checklist.queued"]);
     let Body::ChecklistQueued { digest, definition, .. } = &events[1].body else { panic!("{events:?}") };
     assert!(digest.len() == 64 && definition.contains("do: Look"));
-    // A newer text changes nothing for the life of the incident.
+    // A newer text changes nothing for the life of the incident, and the onset stays.
+    let onset = flight.incident.alerts()[0].raised_at;
+    flight.now += chrono::TimeDelta::seconds(9);
     assert_eq!(kinds(&flight.raise("list", "items: [{ do: Something else }]")), ["alert.raised"]);
-    assert_eq!(flight.row("list/1").text, "Look");
+    assert_eq!((flight.row("list/1").text.as_str(), flight.incident.alerts()[0].raised_at), ("Look", onset));
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Flight {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn random_people_break_no_law(steps in prop::collection::vec(step(), 1..60)) {
