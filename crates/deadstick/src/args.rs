@@ -1,6 +1,8 @@
 //! The command line: words, options and help.
 //!
-//! Owns what can be typed; what it does is in [`crate::commands`], one file per command.
+//! Doc comments here are help texts, so they carry no markup. Owns what can be typed; what it does is in [`crate::commands`], one file per command.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are help texts for terminals")]
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,44 +18,46 @@ use deadstick_core::units::{HumanDuration, Name};
 /// Begin with `deadstick drill`: the first lesson runs on a small shop of its own and needs nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "deadstick", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 internal; 2 usage, or a file that does not parse; 3 the gate failed; \
+#[command(
+    after_help = "Exit codes: 0 done; 1 internal; 2 usage, or a file that does not parse; 3 the gate failed; \
     4 invalid: a fault did not land; 5 residue: something could not be undone; 6 aborted, all undone; \
-    7 refused by policy or missing capability; 8 the answer is no.")]
-pub struct Cli {
+    7 refused by policy or missing capability; 8 the answer is no."
+)]
+pub(crate) struct Cli {
     /// What goes for every command.
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Options that go for every command.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// Where incidents and ledgers are kept [default: $DEADSTICK_STATE, else the system's or your state folder]
     #[arg(long, global = true, value_name = "DIR")]
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// Print for machines: one JSON value, the last line of stdout
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Whether to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
-    pub color: Colour,
+    pub(crate) color: Colour,
     /// Say only what matters
     #[arg(short, long, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     /// Who you are, on the timeline [default: $DEADSTICK_NAME, else $USER]
     #[arg(long = "as", global = true, value_name = "NAME")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
+pub(crate) enum Colour {
     /// On a terminal.
     Auto,
     /// Always.
@@ -64,7 +68,7 @@ pub enum Colour {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Stage a playbook, respond to it, debrief; without an argument the first lesson
     Drill(Drill),
     /// Respond to an incident: the screen, or --plain
@@ -126,43 +130,45 @@ pub enum Command {
 
 /// `deadstick drill`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  deadstick drill                                   the first lesson, with the screen\n  \
+#[command(
+    after_help = "Examples:\n  deadstick drill                                   the first lesson, with the screen\n  \
     deadstick drill leaky-abstractions --headless     the flagship, in lines\n  \
     deadstick drill leaky-abstractions --headless --close tcp --expect no-outage\n  \
-    deadstick drill ./mine.yaml --headless --json")]
-pub struct Drill {
+    deadstick drill ./mine.yaml --headless --json"
+)]
+pub(crate) struct Drill {
     /// A shipped playbook by name, or a file by path
     #[arg(default_value = "first-lesson")]
-    pub playbook: String,
+    pub(crate) playbook: String,
     /// Append-only lines, no questions; the default without a terminal
     #[arg(long)]
-    pub headless: bool,
+    pub(crate) headless: bool,
     /// Respond in plain lines instead of on the screen
     #[arg(long, conflicts_with = "headless")]
-    pub plain: bool,
+    pub(crate) plain: bool,
     /// Let this slice's defence hold (may be repeated)
     #[arg(long, value_name = "SLICE", value_delimiter = ',', conflicts_with = "only")]
-    pub close: Vec<Name>,
+    pub(crate) close: Vec<Name>,
     /// Open only these slices' holes
     #[arg(long, value_name = "SLICE,…", value_delimiter = ',')]
-    pub only: Option<Vec<Name>>,
+    pub(crate) only: Option<Vec<Name>>,
     /// For what chance decides; printed, so that a run can be repeated
     #[arg(long)]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// Exit with 8 when the verdict is the other one
     #[arg(long, value_enum)]
-    pub expect: Option<Expect>,
+    pub(crate) expect: Option<Expect>,
     /// A script of responder acts, played instead of a person
     #[arg(long, value_name = "FILE")]
-    pub responder: Option<String>,
+    pub(crate) responder: Option<String>,
     /// Print what would be staged, and stage nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// A verdict to be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Expect {
+pub(crate) enum Expect {
     /// Steady state is lost for longer than tolerated.
     Outage,
     /// It is not.
@@ -173,20 +179,20 @@ pub enum Expect {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  deadstick respond                       the newest incident\n  \
     deadstick respond --new \"Checkout hangs\"  a new one\n  deadstick respond --plain               for pipes and screen readers")]
-pub struct Respond {
+pub(crate) struct Respond {
     /// Which incident, by the beginning of its id [default: the newest]
-    pub incident: Option<String>,
+    pub(crate) incident: Option<String>,
     /// Open a new incident with this title
     #[arg(long, value_name = "TITLE", conflicts_with = "incident")]
-    pub new: Option<String>,
+    pub(crate) new: Option<String>,
     /// Append-only lines instead of the screen
     #[arg(long)]
-    pub plain: bool,
+    pub(crate) plain: bool,
 }
 
 /// `deadstick incident`
 #[derive(Debug, Subcommand)]
-pub enum Incident {
+pub(crate) enum Incident {
     /// Open an incident and print its id
     Open {
         /// What is wrong
@@ -211,8 +217,10 @@ pub enum Incident {
         incident: Option<String>,
     },
     /// Do one thing that a responder can do, in the words of the plain mode
-    #[command(after_help = "Examples:\n  deadstick incident act assume\n  deadstick incident act open database-lock-pileup\n  \
-        deadstick incident act confirm 2 4711\n  deadstick incident act note The phones are quiet\n  deadstick incident act help")]
+    #[command(
+        after_help = "Examples:\n  deadstick incident act assume\n  deadstick incident act open database-lock-pileup\n  \
+        deadstick incident act confirm 2 4711\n  deadstick incident act note The phones are quiet\n  deadstick incident act help"
+    )]
     Act {
         /// Which incident [default: the newest]
         #[arg(long)]
@@ -236,7 +244,7 @@ pub enum Incident {
 
 /// `deadstick checklist`
 #[derive(Debug, Subcommand)]
-pub enum Checklist {
+pub(crate) enum Checklist {
     /// List the shipped checklists
     List,
     /// Show a checklist as it is written
@@ -258,7 +266,7 @@ pub enum Checklist {
 
 /// `deadstick playbook`
 #[derive(Debug, Subcommand)]
-pub enum Playbook {
+pub(crate) enum Playbook {
     /// List the shipped playbooks
     List,
     /// Show a playbook as it is written: the beginning of one of your own
@@ -275,7 +283,7 @@ pub enum Playbook {
 
 /// `deadstick timeline`
 #[derive(Debug, Subcommand)]
-pub enum Timeline {
+pub(crate) enum Timeline {
     /// Show a timeline in lines
     Show {
         /// Which incident [default: the newest]
@@ -320,7 +328,7 @@ pub enum Timeline {
 
 /// Export formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
+pub(crate) enum ExportFormat {
     /// For a postmortem.
     Markdown,
     /// For a spreadsheet.
@@ -331,14 +339,14 @@ pub enum ExportFormat {
 
 /// `deadstick debrief`
 #[derive(Debug, Args)]
-pub struct Debrief {
+pub(crate) struct Debrief {
     /// Which incident [default: the newest]
-    pub incident: Option<String>,
+    pub(crate) incident: Option<String>,
 }
 
 /// `deadstick lab`
 #[derive(Debug, Subcommand)]
-pub enum Lab {
+pub(crate) enum Lab {
     /// Bring a lab up and hold it until Ctrl-C
     Up {
         /// Which lab
@@ -383,7 +391,7 @@ pub enum Lab {
 
 /// `deadstick probe`
 #[derive(Debug, Subcommand)]
-pub enum Probe {
+pub(crate) enum Probe {
     /// Ask a URL; satisfied by any 2xx unless --status says otherwise
     Http {
         /// The URL
@@ -433,15 +441,15 @@ pub enum Probe {
 
 /// `deadstick schema`
 #[derive(Debug, Args)]
-pub struct Schema {
+pub(crate) struct Schema {
     /// Of which files
     #[arg(value_enum)]
-    pub kind: SchemaKind,
+    pub(crate) kind: SchemaKind,
 }
 
 /// Files people write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaKind {
+pub(crate) enum SchemaKind {
     /// Playbooks.
     Playbook,
     /// Checklists.

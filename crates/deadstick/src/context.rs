@@ -17,33 +17,33 @@ use crate::args::{Colour, Global};
 use crate::exit::{self, Failure};
 
 /// A command's surroundings.
-pub struct Context {
+pub(crate) struct Context {
     global: Global,
 }
 
 impl Context {
     /// From the options that go for every command.
-    pub fn new(global: Global) -> Self {
+    pub(crate) fn new(global: Global) -> Self {
         Self { global }
     }
 
     /// Whether a machine reads along.
-    pub fn json(&self) -> bool {
+    pub(crate) fn json(&self) -> bool {
         self.global.json
     }
 
     /// Whether only what matters is to be said.
-    pub fn quiet(&self) -> bool {
+    pub(crate) fn quiet(&self) -> bool {
         self.global.quiet
     }
 
     /// Whether more than usual is to be said.
-    pub fn verbose(&self) -> bool {
+    pub(crate) fn verbose(&self) -> bool {
         self.global.verbose > 0
     }
 
     /// Whether to colour what goes to a stream.
-    pub fn colour(&self, stream: &impl IsTerminal) -> bool {
+    pub(crate) fn colour(&self, stream: &impl IsTerminal) -> bool {
         match self.global.color {
             Colour::Always => true,
             Colour::Never => false,
@@ -55,7 +55,7 @@ impl Context {
     }
 
     /// Who acts.
-    pub fn me(&self) -> Actor {
+    pub(crate) fn me(&self) -> Actor {
         let named = self.global.name.clone();
         let named = named.or_else(|| std::env::var("DEADSTICK_NAME").ok());
         let named = named.or_else(|| std::env::var("USER").ok()).filter(|name| !name.trim().is_empty());
@@ -63,12 +63,13 @@ impl Context {
     }
 
     /// This binary.
-    pub fn program(&self) -> Result<PathBuf, Failure> {
-        std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))
+    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
+        std::env::current_exe()
+            .map_err(|error| Failure::internal(format!("cannot find this program: {error}")))
     }
 
     /// The state folder.
-    pub fn state(&self) -> Result<StateDir, Failure> {
+    pub(crate) fn state(&self) -> Result<StateDir, Failure> {
         let environment = StateEnv {
             deadstick_state: std::env::var_os("DEADSTICK_STATE"),
             xdg_state_home: std::env::var_os("XDG_STATE_HOME"),
@@ -79,19 +80,19 @@ impl Context {
     }
 
     /// The folder of the incident that is meant.
-    pub fn incident(&self, asked: Option<&str>) -> Result<PathBuf, Failure> {
+    pub(crate) fn incident(&self, asked: Option<&str>) -> Result<PathBuf, Failure> {
         let state = self.state()?;
         let id = incidents::find(&state, asked)?;
         state.incident(&id).map_err(Failure::internal)
     }
 
     /// A runtime; after this the process has threads.
-    pub fn runtime(&self) -> Result<Runtime, Failure> {
+    pub(crate) fn runtime(&self) -> Result<Runtime, Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)
     }
 
     /// Undoes what dead runs have left; residue blocks whoever asks.
-    pub async fn recover(&self, ledgers: &Path) -> Result<(), Failure> {
+    pub(crate) async fn recover(&self, ledgers: &Path) -> Result<(), Failure> {
         let Recovered { undone, residue, running: _ } =
             recovery::replay(ledgers).await.map_err(Failure::internal)?;
         for line in undone {
@@ -101,31 +102,38 @@ impl Context {
             return Ok(());
         }
         let lines = residue.join("\n  ");
-        Err(Failure::new(exit::RESIDUE, format!("an earlier run has left residue, which blocks this one:\n  {lines}"))
-            .hint("remove it as said above, then run `deadstick restore`"))
+        Err(Failure::new(
+            exit::RESIDUE,
+            format!("an earlier run has left residue, which blocks this one:\n  {lines}"),
+        )
+        .hint("remove it as said above, then run `deadstick restore`"))
     }
 
     /// Text for people, on stdout.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         write_all(&mut std::io::stdout().lock(), text);
     }
 
     /// A remark for people, on stderr.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !self.global.quiet {
             write_all(&mut std::io::stderr().lock(), text);
         }
     }
 
     /// One value for machines, on one line.
-    pub fn machine(&self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn machine(&self, value: &impl Serialize) -> Result<(), Failure> {
         let line = serde_json::to_string(value).map_err(Failure::internal)?;
         self.say(&line);
         Ok(())
     }
 
     /// The value for machines if they read along, else the text for people.
-    pub fn answer(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(crate) fn answer(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         if self.json() {
             return self.machine(value);
         }
@@ -134,7 +142,7 @@ impl Context {
     }
 
     /// Shows a failure; its exit code.
-    pub fn fail(&self, failure: &Failure) -> u8 {
+    pub(crate) fn fail(&self, failure: &Failure) -> u8 {
         let colour = self.colour(&std::io::stderr());
         let mut text = String::new();
         for problem in &failure.problems {
@@ -159,7 +167,7 @@ impl Context {
 }
 
 /// A line of progress: beside a machine's output on stderr, else on stdout.
-pub fn line(text: &str, machine: bool) {
+pub(crate) fn line(text: &str, machine: bool) {
     if machine {
         write_all(&mut std::io::stderr().lock(), text);
     } else {

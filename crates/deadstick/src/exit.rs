@@ -13,59 +13,59 @@ use deadstick_runner::library::LibraryError;
 use deadstick_runner::session::SessionError;
 
 /// Done.
-pub const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 /// Something inside went wrong.
-pub const INTERNAL: u8 = 1;
+pub(crate) const INTERNAL: u8 = 1;
 /// The command line, or a file, cannot be understood.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// Steady state did not hold before the start.
-pub const GATE_FAILED: u8 = 3;
+pub(crate) const GATE_FAILED: u8 = 3;
 /// A fault did not land.
-pub const INVALID: u8 = 4;
+pub(crate) const INVALID: u8 = 4;
 /// Something could not be undone.
-pub const RESIDUE: u8 = 5;
+pub(crate) const RESIDUE: u8 = 5;
 /// Stopped by a condition or a person; all undone.
-pub const ABORTED: u8 = 6;
+pub(crate) const ABORTED: u8 = 6;
 /// Refused by policy, or the host cannot do it.
-pub const REFUSED: u8 = 7;
+pub(crate) const REFUSED: u8 = 7;
 /// The answer is no.
-pub const NO: u8 = 8;
+pub(crate) const NO: u8 = 8;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
-    pub code: u8,
+    pub(crate) code: u8,
     /// What, where.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do next.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     /// Problems of a file, each with its place.
-    pub problems: Vec<Diagnostic>,
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
 /// What commands return: their exit code, or a failure to be shown.
-pub type Answer = Result<u8, Failure>;
+pub(crate) type Answer = Result<u8, Failure>;
 
 impl Failure {
     /// A failure of a kind.
-    pub fn new(code: u8, message: impl Display) -> Self {
+    pub(crate) fn new(code: u8, message: impl Display) -> Self {
         Self { code, message: message.to_string(), hint: None, problems: Vec::new() }
     }
 
     /// With what to do next.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Something inside went wrong.
-    pub fn internal(message: impl Display) -> Self {
+    pub(crate) fn internal(message: impl Display) -> Self {
         Self::new(INTERNAL, message)
     }
 
     /// The command line cannot be understood.
-    pub fn usage(message: impl Display) -> Self {
+    pub(crate) fn usage(message: impl Display) -> Self {
         Self::new(USAGE, message)
     }
 }
@@ -104,7 +104,9 @@ impl From<SessionError> for Failure {
 impl From<IncidentError> for Failure {
     fn from(error: IncidentError) -> Self {
         match error {
-            IncidentError::Unknown(_) | IncidentError::None | IncidentError::Ambiguous(..) => Self::usage(error),
+            IncidentError::Unknown(_) | IncidentError::None | IncidentError::Ambiguous(..) => {
+                Self::usage(error)
+            }
             other => Self::internal(other),
         }
     }
@@ -114,9 +116,8 @@ impl From<LabError> for Failure {
     fn from(error: LabError) -> Self {
         let message = error.to_string();
         match error {
-            LabError::Missing { package, .. } => {
-                Self::new(REFUSED, message).hint(format!("install it, on Debian with: apt-get install {package}"))
-            }
+            LabError::Missing { package, .. } => Self::new(REFUSED, message)
+                .hint(format!("install it, on Debian with: apt-get install {package}")),
             LabError::NotPermitted { .. } => Self::new(REFUSED, message),
             _ => Self::internal(message),
         }

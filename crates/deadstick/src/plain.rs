@@ -12,7 +12,11 @@ use crate::exit::Failure;
 use crate::screen::{Seat, do_act};
 
 /// Talks until the responder leaves or the input ends; the farewell to print.
-pub async fn respond(context: &Context, seat: Seat, mut settings: Settings) -> Result<String, Failure> {
+pub(crate) async fn respond(
+    context: &Context,
+    seat: Seat,
+    mut settings: Settings,
+) -> Result<String, Failure> {
     settings.resume.clone_from(&seat.resume);
     let mut plain = Plain::new(settings);
     say(context, &plain.greet());
@@ -58,15 +62,20 @@ pub async fn respond(context: &Context, seat: Seat, mut settings: Settings) -> R
 
 /// What came of some effects.
 #[derive(Debug, Default)]
-pub struct Carried {
+pub(crate) struct Carried {
     /// What to print when one of them was to leave.
-    pub farewell: Option<String>,
+    pub(crate) farewell: Option<String>,
     /// An act was refused, or failed.
-    pub refused: bool,
+    pub(crate) refused: bool,
 }
 
 /// Carries out effects in order.
-pub async fn carry_out(context: &Context, seat: &Seat, plain: &mut Plain, effects: Vec<Effect>) -> Carried {
+pub(crate) async fn carry_out(
+    context: &Context,
+    seat: &Seat,
+    plain: &mut Plain,
+    effects: Vec<Effect>,
+) -> Carried {
     let mut carried = Carried::default();
     for effect in effects {
         match effect {

@@ -24,27 +24,28 @@ use crate::terminal::Screen;
 
 /// What a responder works with.
 #[derive(Clone)]
-pub struct Seat {
+pub(crate) struct Seat {
     /// The incident.
-    pub session: Session,
+    pub(crate) session: Session,
     /// The system it is about.
-    pub surroundings: Arc<dyn Surroundings>,
+    pub(crate) surroundings: Arc<dyn Surroundings>,
     /// This binary.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Who responds.
-    pub me: Actor,
+    pub(crate) me: Actor,
     /// The command that comes back here.
-    pub resume: String,
+    pub(crate) resume: String,
     /// A lasting line about the drill, if there is one.
-    pub banner: watch::Receiver<Option<String>>,
+    pub(crate) banner: watch::Receiver<Option<String>>,
     /// A text here ends the screen.
-    pub stop: watch::Receiver<Option<String>>,
+    pub(crate) stop: watch::Receiver<Option<String>>,
 }
 
 /// Shows the screen until the responder leaves it; the farewell to print.
-pub async fn respond(seat: Seat, mut settings: Settings) -> Result<String, Failure> {
+pub(crate) async fn respond(seat: Seat, mut settings: Settings) -> Result<String, Failure> {
     settings.resume.clone_from(&seat.resume);
-    let terminal = |error: std::io::Error| Failure::internal(format!("the terminal does not play along: {error}"));
+    let terminal =
+        |error: std::io::Error| Failure::internal(format!("the terminal does not play along: {error}"));
     let mut screen = Screen::enter().map_err(terminal)?;
     let mut model = Model::new(settings, now());
     let (inbox, mut messages) = mpsc::unbounded_channel();
@@ -122,7 +123,7 @@ fn spawn_act(seat: &Seat, act: Act, inbox: mpsc::UnboundedSender<Msg>) {
 }
 
 /// Does an act; what there is to show of it beyond the records.
-pub async fn do_act(seat: &Seat, act: Act) -> Vec<Msg> {
+pub(crate) async fn do_act(seat: &Seat, act: Act) -> Vec<Msg> {
     let item = if let Act::Run { item, .. } = &act { Some(item.clone()) } else { None };
     let done = perform(&seat.session, &seat.surroundings, &seat.program, seat.me.clone(), act.clone()).await;
     match (done, item) {

@@ -19,14 +19,14 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
 
 /// The screen. Dropping it gives the terminal back.
-pub struct Screen {
+pub(crate) struct Screen {
     /// Where frames are drawn.
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Screen {
     /// Takes the terminal.
-    pub fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         PANIC_HOOK.call_once(|| {
             let report = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
@@ -40,7 +40,7 @@ impl Screen {
     }
 
     /// Stops this process as Ctrl-Z does, with the terminal given back meanwhile; returns when it goes on.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
         restore();
         // STOP rather than TSTP: our own handler for TSTP is what brought us here.
         raise(Signal::SIGSTOP)?;
@@ -58,7 +58,8 @@ impl Drop for Screen {
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide).inspect_err(|_| restore())
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+        .inspect_err(|_| restore())
 }
 
 /// Gives the terminal back, once. A terminal that is gone cannot be restored, and nobody is left to be told.

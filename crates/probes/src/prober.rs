@@ -15,8 +15,8 @@ use crate::{http, process, sql, tcp};
 /// What probes refer to by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The processes of the running lab, by host.
-    pub processes: BTreeMap<Name, ProcessIdentity>,
+    /// What runs on each host of the running lab; none where nothing does. A host that is not here is not known.
+    pub processes: BTreeMap<Name, Option<ProcessIdentity>>,
 }
 
 /// No probe can be asked.

@@ -19,7 +19,12 @@ pub(crate) fn ask(probe: &ProcessProbe, context: &Context) -> Verdict {
     let (pid, identity) = match (probe.pid, &probe.lab) {
         (Some(pid), None) => (pid, None),
         (None, Some(host)) => match context.processes.get(host) {
-            Some(identity) => (identity.pid, Some(identity)),
+            Some(Some(identity)) => (identity.pid, Some(identity)),
+            Some(None) => {
+                let holds = probe.expect == ProcessState::Gone;
+                return Verdict::checked(holds, format!("no process runs on lab host {host}"))
+                    .with_value(word(ProcessState::Gone));
+            }
             None => return Verdict::unknown(format!("no process is known for lab host {host}")),
         },
         (None, None) => return Verdict::unknown("the probe names no process"),

@@ -7,11 +7,14 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// Whether to stop, and why: the two ends of one value.
+pub type Stop = (watch::Sender<Option<String>>, watch::Receiver<Option<String>>);
+
 /// A value that becomes "why" on the first signal; the sender can stop things as well.
 ///
 /// # Errors
 /// Signal handlers cannot be installed.
-pub fn until_stopped() -> io::Result<(watch::Sender<Option<String>>, watch::Receiver<Option<String>>)> {
+pub fn until_stopped() -> io::Result<Stop> {
     let (sender, receiver) = watch::channel(None);
     let kinds = [
         (SignalKind::interrupt(), "stopped by Ctrl-C"),

@@ -99,10 +99,8 @@ impl Surroundings for LabSurroundings {
             let variables = lab.variables().await.unwrap_or_default();
             let mut processes = BTreeMap::new();
             for host in lab.description().hosts {
-                if let (Ok(name), Ok(view)) = (host.parse(), lab.host(host).await)
-                    && let Some(process) = view.process
-                {
-                    processes.insert(name, process);
+                if let (Ok(name), Ok(view)) = (host.parse(), lab.host(host).await) {
+                    processes.insert(name, view.process);
                 }
             }
             (variables, Context { processes })

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure, NO};
 
 /// Lists, shows, prints or lints.
-pub fn run(context: &Context, args: args::Checklist) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Checklist) -> Answer {
     match args {
         args::Checklist::List => {
             let mut rows = Vec::new();
@@ -38,7 +38,8 @@ pub fn run(context: &Context, args: args::Checklist) -> Answer {
 fn run_lint(context: &Context, asked: Vec<String>) -> Answer {
     let all = library::CHECKLISTS.iter().map(|(name, _)| (*name).to_owned());
     let asked = if asked.is_empty() { all.collect() } else { asked };
-    let read = asked.iter().map(|name| library::checklist(name)).collect::<Result<Vec<Read<Checklist>>, _>>()?;
+    let read =
+        asked.iter().map(|name| library::checklist(name)).collect::<Result<Vec<Read<Checklist>>, _>>()?;
     let pairs: Vec<(&Source, &Checklist)> = read.iter().map(|r| (&r.source, &r.value)).collect();
     let problems = lint(&pairs);
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();

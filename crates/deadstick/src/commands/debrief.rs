@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE};
 
 /// Prints the debrief.
-pub fn run(context: &Context, args: &args::Debrief) -> Answer {
+pub(crate) fn run(context: &Context, args: &args::Debrief) -> Answer {
     let dir = context.incident(args.incident.as_deref())?;
     let debrief = Debrief::of(&incidents::records(&dir)?);
     context.answer(&debrief, || debrief.to_string())?;

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE};
 
 /// Examines the host.
-pub fn run(context: &Context) -> Answer {
+pub(crate) fn run(context: &Context) -> Answer {
     let capabilities = deadstick_faults::doctor::examine();
     let value: Vec<_> = capabilities
         .iter()

@@ -30,7 +30,7 @@ use crate::screen::Seat;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Stages it.
-pub fn run(context: &Context, args: &args::Drill) -> Answer {
+pub(crate) fn run(context: &Context, args: &args::Drill) -> Answer {
     let playbook = library::playbook(&args.playbook)?;
     let script = args.responder.as_deref().map(read_script).transpose()?;
     let open = holes(&playbook.value, args)?;
@@ -43,8 +43,7 @@ pub fn run(context: &Context, args: &args::Drill) -> Answer {
     {
         deadstick_lab::enter_user_namespace()?;
     }
-    let answer = context.runtime()?.block_on(stage(context, args, playbook, script, open));
-    answer
+    context.runtime()?.block_on(stage(context, args, playbook, script, open))
 }
 
 fn read_script(path: &str) -> Result<Script, Failure> {
@@ -87,21 +86,29 @@ fn dry_run(context: &Context, playbook: &Playbook, open: &BTreeSet<Name>) -> Ans
         .collect();
     let value = serde_json::json!({ "playbook": playbook.name, "lab": playbook.lab.name, "slices": slices });
     context.answer(&value, || {
-        let mut text = format!("{}: {}\nlab {}: {}\n", playbook.name, playbook.title, playbook.lab.name, playbook.lab.about);
+        let mut text = format!(
+            "{}: {}\nlab {}: {}\n",
+            playbook.name, playbook.title, playbook.lab.name, playbook.lab.about
+        );
         for slice in &playbook.slices {
             let is_open = open.contains(&slice.name);
             let when = match (slice.kind(), slice.at) {
                 (SliceKind::ActiveFailure, Some(at)) => format!("at {}", humantime::format_duration(at)),
                 _ => "from the beginning".to_owned(),
             };
-            let (state, what, steps) =
-                if is_open { ("OPEN", &slice.hole, &slice.open) } else { ("closed", &slice.defence, &slice.closed) };
+            let (state, what, steps) = if is_open {
+                ("OPEN", &slice.hole, &slice.open)
+            } else {
+                ("closed", &slice.defence, &slice.closed)
+            };
             text.push_str(&format!("\n{} ({state}, {when}): {what}\n", slice.name));
             for step in steps {
                 text.push_str(&format!("  - {}\n", describe_step(step)));
             }
         }
-        text.push_str("\nEvery fault is undone when the drill ends, when its lease ends, and when this process dies.");
+        text.push_str(
+            "\nEvery fault is undone when the drill ends, when its lease ends, and when this process dies.",
+        );
         text
     })?;
     Ok(DONE)
@@ -199,7 +206,15 @@ async fn stage(
         Part::Person => {
             let (end_screen, screen_end) = watch::channel(None);
             let resume = format!("deadstick respond {id}");
-            let seat = Seat { session: session.clone(), surroundings, program, me, resume, banner, stop: screen_end };
+            let seat = Seat {
+                session: session.clone(),
+                surroundings,
+                program,
+                me,
+                resume,
+                banner,
+                stop: screen_end,
+            };
             let person = respond::seat_at(context, seat, args.plain);
             tokio::pin!(person);
             let (report, farewell) = tokio::select! {
@@ -234,8 +249,10 @@ fn progress(context: &Context, on_screen: bool, banner: watch::Sender<Option<Str
     Arc::new(move |line: &str| {
         if on_screen {
             // A responder sees the lab come up, not what is being staged.
-            if let Some(line) = line.strip_prefix("          lab: ") {
-                banner.send_replace(Some(line.to_owned()));
+            if line == drill::LAB_IS_UP {
+                banner.send_replace(None);
+            } else if let Some(line) = line.strip_prefix("          lab: ") {
+                banner.send_replace(Some(format!("the practice system comes up: {line}")));
             }
         } else if !quiet {
             context::line(line, json);

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure, RESIDUE};
 
 /// Lists what is, or may be, injected.
-pub fn list(context: &Context) -> Answer {
+pub(crate) fn list(context: &Context) -> Answer {
     let open = recovery::open_faults(&context.state()?.ledgers()).map_err(Failure::internal)?;
     context.answer(&open, || {
         if open.is_empty() {
@@ -31,14 +31,16 @@ pub fn list(context: &Context) -> Answer {
 }
 
 /// Undoes whatever dead runs have left.
-pub fn restore(context: &Context) -> Answer {
+pub(crate) fn restore(context: &Context) -> Answer {
     let ledgers = context.state()?.ledgers();
     let recovered = context.runtime()?.block_on(recovery::replay(&ledgers)).map_err(Failure::internal)?;
     context.answer(&recovered, || {
         let mut lines = Vec::new();
         lines.extend(recovered.undone.iter().map(|what| format!("undone: {what}")));
         lines.extend(recovered.residue.iter().map(|what| format!("RESIDUE: {what}")));
-        lines.extend(recovered.running.iter().map(|run| format!("left alone, its owner or guardian lives: {run}")));
+        lines.extend(
+            recovered.running.iter().map(|run| format!("left alone, its owner or guardian lives: {run}")),
+        );
         if lines.is_empty() { "nothing was left to undo".to_owned() } else { lines.join("\n") }
     })?;
     Ok(if recovered.residue.is_empty() { DONE } else { RESIDUE })

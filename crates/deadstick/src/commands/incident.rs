@@ -16,7 +16,7 @@ use crate::plain::carry_out;
 use crate::screen::Seat;
 
 /// Carries out one of the subcommands.
-pub fn run(context: &Context, args: args::Incident) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Incident) -> Answer {
     match args {
         args::Incident::Open { title, severity } => {
             let severity = match severity {

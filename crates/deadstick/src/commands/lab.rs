@@ -22,7 +22,7 @@ use crate::exit::{Answer, DONE, Failure};
 const LONGEST: HumanDuration = HumanDuration::secs(24 * 3600);
 
 /// Carries out one of the subcommands.
-pub fn run(context: &Context, args: args::Lab) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Lab) -> Answer {
     match args {
         args::Lab::Up { lab, set } => up(context, &lab, &set),
         args::Lab::List => list(context),
@@ -32,13 +32,14 @@ pub fn run(context: &Context, args: args::Lab) -> Answer {
                 args::Lab::Down => lab.down().await?,
                 args::Lab::Status => {
                     let status = lab.status().await?;
-                    context.answer(&status, || describe(&status))?;
+                    context.answer(&status, || describe(&status, context.verbose()))?;
                 }
                 args::Lab::Set { key, value } => lab.set(&key, &value).await?,
                 args::Lab::Run { command, options } => {
                     let options: BTreeMap<_, _> = pairs(&options)?.into_iter().collect();
                     let started = lab.run(&command, &options).await?;
-                    context.answer(&started, || format!("{command} runs with pid {}", started.process.pid))?;
+                    context
+                        .answer(&started, || format!("{command} runs with pid {}", started.process.pid))?;
                 }
                 args::Lab::End { host } => {
                     lab.end(&host).await?;
@@ -63,11 +64,16 @@ async fn client() -> Result<LabClient, Failure> {
     let mut up = surroundings::labs_up(&std::env::temp_dir()).await;
     match up.len() {
         1 => Ok(up.remove(0)),
-        0 => Err(Failure::usage("no lab is up").hint("bring one up with `deadstick lab up`, or start a drill")),
+        0 => {
+            Err(Failure::usage("no lab is up").hint("bring one up with `deadstick lab up`, or start a drill"))
+        }
         _ => {
             let folders: Vec<String> = up.iter().map(|lab| lab.folder().display().to_string()).collect();
-            Err(Failure::usage(format!("several labs are up: {}", folders.join(", ")))
-                .hint(format!("say which: {}={} deadstick lab …", surroundings::LAB_FOLDER, folders[0])))
+            Err(Failure::usage(format!("several labs are up: {}", folders.join(", "))).hint(format!(
+                "say which: {}={} deadstick lab …",
+                surroundings::LAB_FOLDER,
+                folders[0]
+            )))
         }
     }
 }
@@ -89,7 +95,11 @@ fn list(context: &Context) -> Answer {
             text.push_str(&format!("{}: {}\n", lab.name, lab.about));
             for setting in lab.settings {
                 let values = setting.values.describe();
-                text.push_str(&format!("  {:<48} {} ({values})\n", format!("{} = {}", setting.key, setting.default), setting.about));
+                text.push_str(&format!(
+                    "  {:<48} {} ({values})\n",
+                    format!("{} = {}", setting.key, setting.default),
+                    setting.about
+                ));
             }
             for command in lab.commands {
                 text.push_str(&format!("  run {:<44} {}\n", command.name, command.about));
@@ -112,8 +122,8 @@ fn up(context: &Context, name: &str, set: &[String]) -> Answer {
     context.runtime()?.block_on(hold(context, lab, set))
 }
 
-/// A lab as it stands, for people.
-fn describe(status: &Status) -> String {
+/// A lab as it stands, for people: what runs; with everything also what it is set to.
+fn describe(status: &Status, everything: bool) -> String {
     let mut text = format!("lab {} in {}\n", status.lab, status.folder.display());
     for (name, host) in &status.hosts {
         let process = host.process.as_ref().map_or("no process".to_owned(), |process| {
@@ -138,10 +148,7 @@ fn describe(status: &Status) -> String {
         let said = run.said.as_ref().map(|said| format!(": {}", printable(said))).unwrap_or_default();
         text.push_str(&format!("  run  {:<8} on {}, {state}{session}{said}\n", run.command, run.host));
     }
-    for (key, value) in &status.variables {
-        text.push_str(&format!("  {key:<32} {value}\n"));
-    }
-    for (key, value) in &status.settings {
+    for (key, value) in status.variables.iter().chain(&status.settings).filter(|_| everything) {
         text.push_str(&format!("  {key:<32} {value}\n"));
     }
     text
@@ -172,7 +179,7 @@ async fn hold(context: &Context, kind: &'static LabDescription, set: Vec<(String
             lab.client().set(key, value).await?;
         }
         let status = lab.client().status().await?;
-        context.answer(&status, || format!("{}Ctrl-C ends it", describe(&status)))?;
+        context.answer(&status, || format!("{}Ctrl-C ends it", describe(&status, true)))?;
         tokio::select! {
             () = lab.ended() => context.note("the lab has ended"),
             changed = signal.wait_for(Option::is_some) => {
@@ -190,6 +197,8 @@ async fn hold(context: &Context, kind: &'static LabDescription, set: Vec<(String
     held?;
     match residue.first() {
         None => Ok(DONE),
-        Some(left) => Err(Failure::new(crate::exit::RESIDUE, &left.why).hint(format!("run: {}", left.manual))),
+        Some(left) => {
+            Err(Failure::new(crate::exit::RESIDUE, &left.why).hint(format!("run: {}", left.manual)))
+        }
     }
 }

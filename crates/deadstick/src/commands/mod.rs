@@ -1,15 +1,15 @@
 //! One file per command, named as typed. Each reads its arguments, calls one crate, and says what came of it.
 
-pub mod checklist;
-pub mod debrief;
-pub mod doctor;
-pub mod drill;
-pub mod faults;
-pub mod hidden;
-pub mod incident;
-pub mod lab;
-pub mod playbook;
-pub mod probe;
-pub mod respond;
-pub mod timeline;
-pub mod words;
+pub(crate) mod checklist;
+pub(crate) mod debrief;
+pub(crate) mod doctor;
+pub(crate) mod drill;
+pub(crate) mod faults;
+pub(crate) mod hidden;
+pub(crate) mod incident;
+pub(crate) mod lab;
+pub(crate) mod playbook;
+pub(crate) mod probe;
+pub(crate) mod respond;
+pub(crate) mod timeline;
+pub(crate) mod words;

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE};
 
 /// Lists, shows or checks.
-pub fn run(context: &Context, args: args::Playbook) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Playbook) -> Answer {
     match args {
         args::Playbook::List => {
             let mut rows = Vec::new();

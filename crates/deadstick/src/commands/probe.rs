@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure, NO};
 
 /// Asks it.
-pub fn run(context: &Context, args: args::Probe) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Probe) -> Answer {
     let probe = match args {
         args::Probe::Http { url, post, status, body_contains, timeout } => {
             let method = if post { HttpMethod::Post } else { HttpMethod::Get };

@@ -20,13 +20,13 @@ use crate::screen::Seat;
 use crate::{plain, screen};
 
 /// Whether there is a terminal on both sides that a screen can use.
-pub fn on_terminal() -> bool {
+pub(crate) fn on_terminal() -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb
 }
 
 /// Takes the seat.
-pub fn run(context: &Context, args: &args::Respond) -> Answer {
+pub(crate) fn run(context: &Context, args: &args::Respond) -> Answer {
     context.runtime()?.block_on(async {
         let me = context.me();
         let session = match &args.new {
@@ -49,7 +49,11 @@ pub fn run(context: &Context, args: &args::Respond) -> Answer {
 }
 
 /// Opens an incident of one's own.
-pub async fn open(context: &Context, title: &str, severity: IncidentSeverity) -> Result<Session, Failure> {
+pub(crate) async fn open(
+    context: &Context,
+    title: &str,
+    severity: IncidentSeverity,
+) -> Result<Session, Failure> {
     if title.trim().is_empty() {
         return Err(Failure::usage("an incident needs a title").hint("say in a few words what is wrong"));
     }
@@ -60,7 +64,7 @@ pub async fn open(context: &Context, title: &str, severity: IncidentSeverity) ->
 }
 
 /// The lab that an incident's drill runs on, if it still does.
-pub async fn surroundings_of(incident: &Path) -> Arc<dyn Surroundings> {
+pub(crate) async fn surroundings_of(incident: &Path) -> Arc<dyn Surroundings> {
     match surroundings::lab_folder_of(incident) {
         Some(folder) => match LabClient::connect(&folder).await {
             Ok(lab) => LabSurroundings::of(lab),
@@ -71,7 +75,7 @@ pub async fn surroundings_of(incident: &Path) -> Arc<dyn Surroundings> {
 }
 
 /// Responds until the responder leaves; the farewell to print.
-pub async fn seat_at(context: &Context, seat: Seat, plainly: bool) -> Result<String, Failure> {
+pub(crate) async fn seat_at(context: &Context, seat: Seat, plainly: bool) -> Result<String, Failure> {
     let mut settings = Settings::new(seat.me.clone());
     settings.colour = if context.colour(&std::io::stdout()) { Colour::Always } else { Colour::Never };
     if plainly || !on_terminal() {

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure, NO};
 
 /// Carries out one of the subcommands.
-pub fn run(context: &Context, args: args::Timeline) -> Answer {
+pub(crate) fn run(context: &Context, args: args::Timeline) -> Answer {
     match args {
         args::Timeline::Show { incident } => show(context, incident.as_deref()),
         args::Timeline::Add { text, incident, ago } => {
@@ -76,7 +76,8 @@ pub fn run(context: &Context, args: args::Timeline) -> Answer {
             let dir = context.incident(incident.as_deref())?;
             let seal = verify::seal(&dir).map_err(Failure::internal)?;
             let sound = seal.report.is_sound();
-            context.answer(&serde_json::json!({ "seal": seal.code, "sound": sound }), || seal.code.clone())?;
+            context
+                .answer(&serde_json::json!({ "seal": seal.code, "sound": sound }), || seal.code.clone())?;
             Ok(if sound { DONE } else { NO })
         }
     }

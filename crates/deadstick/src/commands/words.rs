@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure};
 
 /// JSON Schema of the files people write.
-pub fn schema(context: &Context, args: &Schema) -> Answer {
+pub(crate) fn schema(context: &Context, args: &Schema) -> Answer {
     let schema = match args.kind {
         SchemaKind::Playbook => deadstick_core::playbook::schema(),
         SchemaKind::Checklist => deadstick_core::checklist::schema(),
@@ -19,7 +19,7 @@ pub fn schema(context: &Context, args: &Schema) -> Answer {
 }
 
 /// Shell completions.
-pub fn completions(context: &Context, shell: clap_complete::Shell) -> Answer {
+pub(crate) fn completions(context: &Context, shell: clap_complete::Shell) -> Answer {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "deadstick", &mut text);
     context.say(String::from_utf8_lossy(&text).trim_end());
@@ -27,7 +27,7 @@ pub fn completions(context: &Context, shell: clap_complete::Shell) -> Answer {
 }
 
 /// The manual page, in troff.
-pub fn man(context: &Context) -> Answer {
+pub(crate) fn man(context: &Context) -> Answer {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(Failure::internal)?;
     context.say(String::from_utf8_lossy(&text).trim_end());

@@ -70,7 +70,7 @@ async fn becomes(state: &str, pid: Option<u32>, lab: Option<Name>, context: &Con
 async fn signals_show_and_zombies_are_gone() {
     let mut child = Sleeper::start();
     let pid = Some(child.0.id());
-    let context = Context { processes: BTreeMap::from([(job(), child.identity())]) };
+    let context = Context { processes: BTreeMap::from([(job(), Some(child.identity()))]) };
     for (signal, state) in [
         (Signal::CONT, "running"),
         (Signal::STOP, "paused"),
@@ -94,7 +94,7 @@ async fn another_bearer_of_the_number_is_not_the_process() {
     let later = ProcessIdentity { start_ticks: mine.start_ticks + 1, ..mine.clone() };
     let rebooted = ProcessIdentity { boot: "another".to_owned(), ..mine };
     for identity in [later, rebooted] {
-        let context = Context { processes: BTreeMap::from([(job(), identity)]) };
+        let context = Context { processes: BTreeMap::from([(job(), Some(identity))]) };
         becomes("gone", None, Some(job()), &context).await;
     }
 }

@@ -101,11 +101,14 @@ pub struct SteadyState {
     pub regained_at: Option<Timestamp>,
 }
 
-/// How an exercise is put on the timeline.
+/// The line of progress that says so.
+pub const LAB_IS_UP: &str = "          lab: up";
+
+/// How an exercise is put on the timeline: under its name alone, since its title would tell responders what is wrong.
 #[must_use]
 pub fn opening(playbook: &Playbook) -> Body {
     Body::IncidentOpened {
-        title: format!("Drill: {}", playbook.title),
+        title: format!("Exercise {} on the lab {}", playbook.name, playbook.lab.name),
         severity: IncidentSeverity::Sev2,
         exercise: true,
         playbook: Some(playbook.name.clone()),
@@ -151,7 +154,10 @@ pub async fn run(settings: Settings) -> Result<Report, DrillError> {
                     }
                 }
                 Effect::StartLab(values) => performer.start_lab(values),
-                Effect::StartStreams => streams.start(drill.playbook(), &performer).await,
+                Effect::StartStreams => {
+                    progress(LAB_IS_UP);
+                    streams.start(drill.playbook(), &performer).await;
+                }
                 Effect::Do(id, step) => performer.carry_out(id, step),
                 Effect::Annunciate(response) => performer.annunciate(response),
                 Effect::ClearAlert(response) => performer.clear_alert(response),

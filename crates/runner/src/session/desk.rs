@@ -41,10 +41,10 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(log: Log, past: Timeline, publish: watch::Sender<Arc<Incident>>) -> Self {
+    pub(super) fn new(log: Log, past: &Timeline, publish: watch::Sender<Arc<Incident>>) -> Self {
         let (incident, records, listeners) = (Incident::default(), Vec::new(), Vec::new());
         let mut desk = Self { log, incident, senses: Senses::default(), records, publish, listeners };
-        desk.take(past.records);
+        desk.take(&past.records);
         desk
     }
 
@@ -99,7 +99,7 @@ impl Desk {
     fn look_around(&mut self) {
         // A folder that cannot be listed for a moment is looked at again; our own appends report what lasts.
         if let Ok(news) = self.log.refresh() {
-            self.take(news.records);
+            self.take(&news.records);
         }
         let lapsed = self.incident.lapse(&mut self.senses, now());
         // As with timers: what lapsed has still lapsed the next time it is asked.
@@ -119,11 +119,11 @@ impl Desk {
             return Ok(());
         }
         let records = self.log.append(events).map_err(Arc::new)?;
-        self.take(records);
+        self.take(&records);
         Ok(())
     }
 
-    fn take(&mut self, records: Vec<Record>) {
+    fn take(&mut self, records: &[Record]) {
         if records.is_empty() {
             return;
         }
@@ -139,12 +139,12 @@ impl Desk {
                 self.incident.apply(record);
             }
         } else {
-            for record in &records {
+            for record in records {
                 self.incident.apply(record);
             }
             self.records.extend(records.iter().cloned());
         }
         self.publish.send_replace(Arc::new(self.incident.clone()));
-        self.listeners.retain(|listener| listener.send(records.clone()).is_ok());
+        self.listeners.retain(|listener| listener.send(records.to_vec()).is_ok());
     }
 }

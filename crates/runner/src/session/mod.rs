@@ -62,7 +62,7 @@ impl Session {
         let (path, name) = (dir.to_owned(), by.to_string());
         let created = tokio::task::spawn_blocking(move || Log::create(&path, &name, now())).await;
         let log = created.map_err(|_| SessionError::Over)?.map_err(Arc::new)?;
-        let session = Self::start(log, Timeline::default(), dir.to_owned());
+        let session = Self::start(log, &Timeline::default(), dir.to_owned());
         session.record(by, opening).await?;
         Ok(session)
     }
@@ -75,10 +75,10 @@ impl Session {
         let (path, name) = (dir.to_owned(), by.to_string());
         let opened = tokio::task::spawn_blocking(move || Log::open(&path, &name, now())).await;
         let (log, past) = opened.map_err(|_| SessionError::Over)?.map_err(Arc::new)?;
-        Ok(Self::start(log, past, dir.to_owned()))
+        Ok(Self::start(log, &past, dir.to_owned()))
     }
 
-    fn start(log: Log, past: Timeline, dir: PathBuf) -> Self {
+    fn start(log: Log, past: &Timeline, dir: PathBuf) -> Self {
         let (orders, inbox) = std::sync::mpsc::channel();
         let (publish, incident) = watch::channel(Arc::new(Incident::default()));
         let desk = Desk::new(log, past, publish);

@@ -1,0 +1,196 @@
+//! The command line: help, exit codes, what machines read, and every kind of bad input.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::Place;
+
+/// Every file of a folder of broken ones: refused with its name, its line, the offending text and a hint; nothing begun.
+fn all_are_refused(folder: &str, args: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bad").join(folder);
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the folder is there").flatten().map(|e| e.path()).collect();
+    files.sort();
+    assert!(files.len() > 8, "the folder is not empty");
+    for path in files {
+        let place = Place::new();
+        let text = fs::read_to_string(&path).expect("it is text");
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        let ran = place.run(&[args, &[&path.display().to_string()]].concat());
+        assert_eq!(ran.code, Some(2), "{name}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(&name), "{name} is named:\n{}", ran.err);
+        for expected in text.lines().map_while(|line| line.strip_prefix("# expect: ")) {
+            assert!(ran.err.contains(expected), "{name}: {expected:?} in\n{}", ran.err);
+        }
+        let placed = ran.err.contains(&format!("{name}:"));
+        assert!(
+            placed || text.lines().all(|l| l.starts_with('#')),
+            "{name}: no line is named in\n{}",
+            ran.err
+        );
+        assert!(!place.state().exists(), "{name}: nothing was begun");
+        assert_eq!(place.residue(), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn broken_playbooks_are_refused() {
+    all_are_refused("playbooks", &["drill", "--headless"]);
+}
+
+#[test]
+fn broken_checklists_are_refused() {
+    all_are_refused("checklists", &["checklist", "lint"]);
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let place = Place::new();
+    let binary = place.file("binary.yaml", b"playbook: a\ntitle: \xff\xfe\n");
+    let huge = place.path().join("huge.yaml");
+    fs::File::create(&huge).and_then(|file| file.set_len(50 << 20)).expect("a sparse file");
+    let huge = huge.display().to_string();
+    let folder = place.path().display().to_string();
+    for (path, expected) in [
+        (binary.as_str(), "not UTF-8: byte 0xff on line 2"),
+        (&huge, "52428800 bytes"),
+        (&folder, "not a regular file"),
+        ("./no-such-file.yaml", "No such file"),
+        ("first-leson", "did you mean `first-lesson`?"),
+    ] {
+        let ran = place.run(&["drill", "--headless", path]);
+        assert_eq!(ran.code, Some(2), "{path}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{expected:?} in\n{}", ran.err);
+    }
+}
+
+#[test]
+fn errors_have_a_form_for_machines() {
+    let place = Place::new();
+    let path = place.file("bad.yaml", "playbok: x\n");
+    let ran = place.run(&["drill", "--json", &path]);
+    let error = &ran.json()["error"];
+    assert_eq!((error["exit"].as_u64(), ran.code), (Some(2), Some(2)));
+    assert_eq!(error["problems"][0]["line"], 1, "{error}");
+    assert!(error["problems"][0]["hint"].as_str().is_some_and(|hint| hint.contains("playbook")), "{error}");
+}
+
+#[test]
+fn unknown_slices_are_usage_errors() {
+    let place = Place::new();
+    let ran = place.run(&["drill", "leaky-abstractions", "--close", "tpc"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("did you mean `tcp`?"), "{}", ran.err);
+}
+
+#[test]
+fn everything_helps() {
+    let place = Place::new();
+    for words in [
+        &["--help"][..],
+        &["drill", "--help"],
+        &["respond", "--help"],
+        &["incident", "act", "--help"],
+        &["timeline", "export", "--help"],
+        &["lab", "--help"],
+        &["probe", "sql", "--help"],
+        &["completions", "bash"],
+        &["man"],
+        &["schema", "playbook"],
+        &["schema", "checklist"],
+        &["schema", "responder"],
+        &["playbook", "list"],
+        &["playbook", "check"],
+        &["playbook", "show", "first-lesson"],
+        &["checklist", "list"],
+        &["checklist", "print", "database-lock-pileup"],
+        &["checklist", "lint"],
+        &["lab", "list"],
+        &["faults"],
+        &["restore"],
+        &["doctor"],
+        &["incident", "list"],
+    ] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.err);
+        assert!(!ran.out.trim().is_empty(), "{words:?} says something");
+    }
+    assert_eq!(place.run(&["drill", "--no-such-option"]).code, Some(2));
+}
+
+#[test]
+fn probes_answer_by_exit_code() {
+    let place = Place::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let open = listener.local_addr().expect("it is bound").to_string();
+    assert_eq!(place.run(&["probe", "tcp", &open]).code, Some(0));
+    drop(listener);
+    let closed = place.run(&["probe", "tcp", &open, "--json"]);
+    assert_eq!((closed.code, &closed.json()["answer"]), (Some(8), &"unsatisfied".into()));
+    let nowhere = place.run(&["probe", "tcp", "no-such-host.invalid:1", "--json"]);
+    assert_eq!((nowhere.code, &nowhere.json()["answer"]), (Some(8), &"unknown".into()));
+}
+
+/// An incident worked from the command line alone, by two people, with a handover in three calls and a back-dated note.
+#[test]
+fn an_incident_is_worked_from_the_command_line() {
+    let place = Place::new();
+    let ok = |args: &[&str]| {
+        let ran = place.run(args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}{}", ran.out, ran.err);
+        ran
+    };
+    let no = |args: &[&str]| {
+        let ran = place.run(args);
+        assert_eq!(ran.code, Some(8), "{args:?}: {}{}", ran.out, ran.err);
+        format!("{}{}", ran.out, ran.err)
+    };
+    let id = ok(&["incident", "open", "Checkout hangs", "--severity", "2"]).out.trim().to_owned();
+    ok(&["incident", "alert", "database-lock-pileup"]);
+    ok(&["incident", "act", "--as", "alice", "assume"]);
+    ok(&["incident", "act", "--as", "alice", "open", "database-lock-pileup"]);
+    assert!(no(&["incident", "act", "--as", "bob", "assume"]).contains("alice has control"));
+    ok(&["incident", "act", "--as", "alice", "offer", "bob"]);
+    ok(&["incident", "act", "--as", "bob", "accept"]);
+    assert!(
+        no(&["incident", "act", "--as", "bob", "transfer"]).contains("alice"),
+        "only the giver makes the third call"
+    );
+    ok(&["incident", "act", "--as", "alice", "transfer"]);
+    ok(&["timeline", "add", "--as", "bob", "The phones began to ring", "--ago", "3m"]);
+    let shown = ok(&["timeline", "show", &id]).out;
+    assert!(shown.contains("recorded 1") && shown.contains("The phones began to ring"), "{shown}");
+    assert!(no(&["incident", "close", "--as", "bob", "over"]).contains("unfinished"));
+    ok(&["incident", "close", "--as", "bob", "over", "--confirm"]);
+    ok(&["timeline", "verify"]);
+    let csv = ok(&["timeline", "export", "--format", "csv"]).out;
+    assert!(csv.lines().count() > 8, "{csv}");
+    let lines = ok(&["timeline", "export", "--format", "jsonl"]).out;
+    for line in lines.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("a CloudEvents object");
+        assert_eq!(event["specversion"], "1.0");
+    }
+    let list = ok(&["incident", "list", "--json"]).json();
+    assert_eq!((list[0]["id"].as_str(), list.as_array().map(Vec::len)), (Some(id.as_str()), Some(1)));
+}
+
+#[test]
+fn a_changed_timeline_is_found_out() {
+    let place = Place::new();
+    let id = place.run(&["incident", "open", "Something"]).out.trim().to_owned();
+    assert_eq!(place.run(&["timeline", "verify", &id]).code, Some(0));
+    let folder = place.state().join("incidents").join(&id);
+    let segment = fs::read_dir(&folder)
+        .expect("the incident is there")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .expect("it has a segment");
+    let text = fs::read_to_string(&segment).expect("it is text");
+    fs::write(&segment, text.replace("Something", "Anything!")).expect("it is ours");
+    let ran = place.run(&["timeline", "verify", &id]);
+    assert_eq!(ran.code, Some(8), "{}", ran.out);
+    assert!(ran.out.contains("NOT SOUND") && ran.out.contains(".jsonl"), "{}", ran.out);
+}

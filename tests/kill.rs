@@ -1,0 +1,104 @@
+//! Ctrl-C, TERM and KILL at any moment of a drill, of its guardian, and of both: nothing stays.
+
+mod support;
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use support::{Place, Running, signal_pid};
+
+/// Moments in a drill's life, by what has been printed just before.
+const MOMENTS: [&str; 8] = [
+    "incident ",
+    "lab: filling",
+    "phase gate",
+    "phase baseline",
+    "phase run",
+    "began fault",
+    "take effect",
+    "phase revert",
+];
+
+const LONG: Duration = Duration::from_secs(60);
+/// After KILL the guardian has a second.
+const PROMPT: Duration = Duration::from_secs(1);
+
+fn lesson(place: &Place) -> Running {
+    place.start(&["drill", "first-lesson", "--headless"])
+}
+
+fn nothing_is_left(place: &Place, patience: Duration, when: &str) {
+    assert_eq!(place.residue_after(patience), Vec::<String>::new(), "{when}");
+}
+
+#[test]
+fn asked_to_stop_it_undoes_and_says_so() {
+    for (signal, moment) in
+        [(Signal::SIGINT, "take effect"), (Signal::SIGTERM, "phase baseline"), (Signal::SIGHUP, "phase gate")]
+    {
+        let place = Place::new();
+        let mut drill = lesson(&place);
+        drill.wait_for(moment, LONG);
+        drill.signal(signal);
+        assert_eq!(drill.wait(), Some(6), "{signal} at {moment}:\n{}", drill.printed());
+        nothing_is_left(&place, Duration::ZERO, &format!("{signal} at {moment}"));
+    }
+}
+
+#[test]
+fn killed_its_guardian_undoes_within_a_second() {
+    for moment in MOMENTS {
+        let place = Place::new();
+        let mut drill = lesson(&place);
+        drill.wait_for(moment, LONG);
+        drill.signal(Signal::SIGKILL);
+        drill.wait();
+        nothing_is_left(&place, PROMPT, moment);
+        let faults = place.run(&["faults", "--json"]);
+        assert_eq!(faults.json(), serde_json::json!([]), "{moment}: {}", faults.out);
+    }
+}
+
+#[test]
+fn without_its_guardian_it_stops_at_once() {
+    for moment in ["phase baseline", "take effect"] {
+        let place = Place::new();
+        let mut drill = lesson(&place);
+        drill.wait_for(moment, LONG);
+        signal_pid(drill.guardian(), Signal::SIGKILL);
+        assert_eq!(drill.wait(), Some(6), "{moment}:\n{}", drill.printed());
+        nothing_is_left(&place, PROMPT, moment);
+    }
+}
+
+#[test]
+fn with_both_killed_the_next_start_undoes() {
+    for moment in MOMENTS {
+        let place = Place::new();
+        let mut drill = lesson(&place);
+        drill.wait_for(moment, LONG);
+        let guardian = (moment != "incident ").then(|| drill.guardian());
+        // The guardian first: it must not see its owner die.
+        for pid in guardian.into_iter().chain([drill.pid()]) {
+            signal_pid(pid, Signal::SIGKILL);
+        }
+        drill.wait();
+        let restored = place.run(&["restore", "--json"]);
+        assert_eq!(restored.code, Some(0), "{moment}: {}{}", restored.out, restored.err);
+        nothing_is_left(&place, PROMPT, moment);
+        let faults = place.run(&["faults", "--json"]);
+        assert_eq!(faults.json(), serde_json::json!([]), "{moment}");
+    }
+}
+
+#[test]
+fn a_lab_in_namespaces_goes_with_its_owner() {
+    for moment in ["lab: building", "lab: making", "phase gate", "began fault", "take effect"] {
+        let place = Place::new();
+        let mut drill = place.start(&["drill", "leaky-abstractions", "--headless"]);
+        drill.wait_for(moment, LONG);
+        drill.signal(Signal::SIGKILL);
+        drill.wait();
+        nothing_is_left(&place, PROMPT * 2, moment);
+    }
+}

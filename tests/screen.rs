@@ -1,0 +1,1 @@
+//! The screen, driven by keys in a real terminal.

@@ -1,0 +1,240 @@
+//! What tests of the whole binary share: a sealed place to run it in, and eyes for whatever it leaves behind.
+
+#![expect(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A place with its own state, temporary folder and nothing of the tester's environment.
+pub struct Place {
+    root: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("deadstick-test-").tempdir().expect("a temporary folder");
+        // PostgreSQL runs as another user, who must get through.
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let tmp = root.path().join("tmp");
+        fs::create_dir(&tmp).expect("it is ours");
+        fs::set_permissions(&tmp, fs::Permissions::from_mode(0o1777)).expect("it is ours");
+        Self { root }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Where the binary's labs go.
+    pub fn tmp(&self) -> PathBuf {
+        self.root.path().join("tmp")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    /// Writes a file and gives its path.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.root.path().join(name);
+        fs::write(&path, content).expect("it is ours");
+        path.display().to_string()
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deadstick"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TMPDIR", self.tmp())
+            .env("DEADSTICK_STATE", self.state())
+            .env("DEADSTICK_NAME", "tester")
+            .env("TERM", "xterm")
+            .current_dir(self.root.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let output = self.command(args).output().expect("the binary starts");
+        Ran::of(&output)
+    }
+
+    /// Starts it and reads along.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut child = self
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("it is piped");
+        let stdout = child.stdout.take().expect("it is piped");
+        read_along(stderr, &lines);
+        read_along(stdout, &lines);
+        Running { child, lines }
+    }
+
+    /// What is left of anything that ran here: processes that name this place, and folders of labs.
+    pub fn residue(&self) -> Vec<String> {
+        let needle = self.root.path().display().to_string();
+        let mut left: Vec<String> = processes()
+            .into_iter()
+            .filter(|(_, words)| words.contains(&needle))
+            .map(|(pid, words)| format!("process {pid}: {words}"))
+            .collect();
+        let folders = fs::read_dir(self.tmp()).expect("it is ours").flatten();
+        left.extend(folders.map(|entry| format!("folder {}", entry.path().display())));
+        left
+    }
+
+    /// Waits until nothing is left; what still is, when the time is over.
+    pub fn residue_after(&self, patience: Duration) -> Vec<String> {
+        let began = Instant::now();
+        loop {
+            let left = self.residue();
+            if left.is_empty() || began.elapsed() > patience {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Every live process with its command line; zombies are not alive.
+pub fn processes() -> Vec<(u32, String)> {
+    let entries = fs::read_dir("/proc").expect("there is /proc").flatten();
+    entries
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let words = fs::read(entry.path().join("cmdline")).ok()?;
+            (!words.is_empty()).then(|| (pid, String::from_utf8_lossy(&words).replace('\0', " ")))
+        })
+        .collect()
+}
+
+/// The network interfaces of the machine itself.
+pub fn interfaces() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir("/sys/class/net")
+        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    names.sort();
+    names
+}
+
+fn read_along(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+    let lines = lines.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            lines.lock().expect("nobody panics with it").push(line);
+        }
+    });
+}
+
+/// A binary that runs.
+pub struct Running {
+    pub child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything printed so far.
+    pub fn printed(&self) -> String {
+        self.lines.lock().expect("nobody panics with it").join("\n")
+    }
+
+    /// Waits for a text in what is printed.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) {
+        let began = Instant::now();
+        while !self.printed().contains(text) {
+            let ended = self.child.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "it ended ({ended:?}) before {text:?}:\n{}", self.printed());
+            assert!(began.elapsed() < patience, "no {text:?} in time:\n{}", self.printed());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        signal_pid(self.pid(), signal);
+    }
+
+    /// Waits for its end; its exit code, if no signal ended it.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("it is ours").code()
+    }
+
+    /// The pid of its guardian.
+    pub fn guardian(&self) -> u32 {
+        let began = Instant::now();
+        loop {
+            let found = processes()
+                .into_iter()
+                .find(|(pid, words)| words.contains(" guardian ") && parent_of(*pid) == Some(self.pid()));
+            if let Some((pid, _)) = found {
+                return pid;
+            }
+            assert!(began.elapsed() < Duration::from_secs(5), "no guardian:\n{}", self.printed());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed half way must not leave a drill behind; one that ended is ended already.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            signal_pid(self.pid(), nix::sys::signal::Signal::SIGTERM);
+            drop(self.child.wait());
+        }
+    }
+}
+
+pub fn signal_pid(pid: u32, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("pids are small"));
+    // It may have ended by itself meanwhile.
+    drop(nix::sys::signal::kill(pid, signal));
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The last line of stdout, as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        let line = self.out.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}\n{}", self.err))
+    }
+}
