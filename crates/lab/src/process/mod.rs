@@ -42,3 +42,15 @@ fn play(args: impl IntoIterator<Item = OsString>) -> Result<u8, Misuse> {
         _ => Err(Misuse),
     }
 }
+
+/// Plays a part that serves until it is asked to end, and says why if it could not.
+pub(crate) fn serve(part: impl Future<Output = std::io::Result<()>>) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(part)) {
+        Ok(()) => DONE,
+        Err(error) => {
+            say(&Event::Failed(error.to_string()));
+            FAILED
+        }
+    }
+}

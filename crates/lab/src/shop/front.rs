@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::pool::{Kind, Outcome, Pool};
 use super::store;
-use crate::process::{Arguments, DONE, Event, FAILED, Misuse, Order, Orders, say};
+use crate::process::{self, Arguments, Event, Misuse, Order, Orders, say};
 
 /// Its settings, without the `front.` before them.
 pub(super) const SETTINGS: &[&str] = &["lock-wait", "bulkhead", "workers"];
@@ -35,15 +35,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<u8, Misuse> {
         workers: arguments.get("workers")?,
         bulkhead: arguments.text("bulkhead")? == "on",
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(settings)));
-    Ok(match served {
-        Ok(()) => DONE,
-        Err(error) => {
-            say(&Event::Failed(error.to_string()));
-            FAILED
-        }
-    })
+    Ok(process::serve(serve(settings)))
 }
 
 async fn serve(settings: Settings) -> std::io::Result<()> {

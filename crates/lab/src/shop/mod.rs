@@ -17,15 +17,12 @@ use std::time::Duration;
 
 use crate::LabError;
 use crate::describe::{self, SHOP};
-use crate::process::Event;
 use crate::supervisor::Practice;
 use crate::supervisor::child::Child;
 use crate::supervisor::children::{Children, What};
 use crate::supervisor::runs::Runs;
 use crate::wire::{HostView, Started, Variables};
 
-/// How long a process may take to say that it serves.
-const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a process that is asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -57,12 +54,7 @@ impl Practice for Shop {
         let mut options = options_of("front", &describe::defaults(&SHOP), front::SETTINGS);
         options.push(("file", file.clone().into()));
         let mut front = children.start("front", What::Part("shop-front", options), None).await?;
-        let port = front
-            .hear(READY_WITHIN, |event| match event {
-                Event::Ready { port } => Some(*port),
-                _ => None,
-            })
-            .await?;
+        let port = front.port().await?;
         Ok(Self { children, file, front, port, runs: Runs::default() })
     }
 

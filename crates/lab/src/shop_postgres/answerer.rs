@@ -6,21 +6,13 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::process::{Arguments, DONE, Event, FAILED, Misuse, Orders, asked_to_end, say};
+use crate::process::{self, Arguments, Event, Misuse, Orders, asked_to_end, say};
 
 const PORT: u16 = 7000;
 
 /// The part `answerer`.
 pub(crate) fn main(_: &Arguments) -> Result<u8, Misuse> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answered = runtime.and_then(|runtime| runtime.block_on(answer()));
-    Ok(match answered {
-        Ok(()) => DONE,
-        Err(error) => {
-            say(&Event::Failed(error.to_string()));
-            FAILED
-        }
-    })
+    Ok(process::serve(answer()))
 }
 
 async fn answer() -> std::io::Result<()> {

@@ -33,3 +33,8 @@ pub(super) async fn identity(client: &Client) -> Result<BackendIdentity, Error> 
     let row = client.query_one(query, &[]).await?;
     Ok(BackendIdentity { pid: row.try_get(0)?, started: row.try_get(1)? })
 }
+
+/// What the server said, rather than "db error".
+pub(super) fn said(error: &Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned())
+}

@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, Statement};
 
-use super::server::said;
-use super::{FRONT, client};
-use crate::process::{Arguments, DONE, Event, FAILED, Misuse, Order, Orders, say};
+use super::FRONT;
+use super::client::{self, said};
+use crate::process::{self, Arguments, Event, Misuse, Order, Orders, say};
 
 /// Its settings, without the `front.` before them.
 pub(super) const SETTINGS: &[&str] = &["statement-timeout"];
@@ -42,15 +42,7 @@ const CHECKOUT: &str = "
 pub(crate) fn main(arguments: &Arguments) -> Result<u8, Misuse> {
     let host = arguments.text("host")?;
     let statement_timeout = arguments.duration("statement-timeout")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(Pool::new(host, statement_timeout))));
-    Ok(match served {
-        Ok(()) => DONE,
-        Err(error) => {
-            say(&Event::Failed(error.to_string()));
-            FAILED
-        }
-    })
+    Ok(process::serve(serve(Pool::new(host, statement_timeout))))
 }
 
 async fn serve(pool: Pool) -> std::io::Result<()> {

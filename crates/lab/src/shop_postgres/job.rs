@@ -10,8 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Error;
 
 use super::JOB;
-use super::client::{self, Session};
-use super::server::said;
+use super::client::{self, Session, said};
 use crate::process::{Arguments, DONE, Event, FAILED, Misuse, Orders, asked_to_end, say};
 
 /// Its settings, without the `job.` before them; which server it reads from, it is told as a host.

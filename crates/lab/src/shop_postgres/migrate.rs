@@ -10,8 +10,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, NoTls};
 
 use super::MIGRATE;
-use super::client::{self, Session};
-use super::server::said;
+use super::client::{self, Session, said};
 use crate::process::{Arguments, DONE, Event, FAILED, Misuse, Orders, asked_to_end, say};
 
 /// Its options.

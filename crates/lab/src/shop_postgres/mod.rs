@@ -1,11 +1,13 @@
 //! The shop on PostgreSQL: every host in a network namespace of its own, as the supervisor starts and steers them.
 //!
 //! - [`programs`], [`server`], [`settings`], [`sessions`]: the two servers;
+//! - [`hosts`]: what each host has from the beginning;
 //! - [`front`], [`job`], [`migrate`], [`answerer`]: the other processes.
 
 pub(crate) mod answerer;
 mod client;
 pub(crate) mod front;
+mod hosts;
 pub(crate) mod job;
 pub(crate) mod migrate;
 mod programs;
@@ -15,22 +17,22 @@ mod settings;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use deadstick_core::identity::NetworkIdentity;
 
+use self::hosts::{Answerer, Doors, build_network, host_option, open_front};
 use self::server::{Kit, Server};
 use crate::LabError;
-use crate::describe::{self, SHOP_POSTGRES};
-use crate::process::Event;
+use crate::describe::SHOP_POSTGRES;
 use crate::shop::options_of;
+use crate::supervisor::Practice;
 use crate::supervisor::child::Child;
 use crate::supervisor::children::{Children, What};
-use crate::supervisor::network::{Network, Place};
+use crate::supervisor::network::Network;
 use crate::supervisor::runs::Runs;
-use crate::supervisor::{Practice, doors};
 use crate::wire::{HostView, Started, Variables};
 
 /// Of both servers.
@@ -43,7 +45,6 @@ const FRONT: &str = "deadstick-lab front";
 const JOB: &str = "deadstick-lab job";
 const MIGRATE: &str = "deadstick-lab migrate";
 
-const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a process that is asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -58,59 +59,6 @@ pub(crate) struct ShopPostgres {
     doors: Doors,
     runs: Runs,
     migrations: u32,
-}
-
-struct Answerer {
-    child: Child,
-    address: SocketAddr,
-}
-
-/// Ports on the machine's loopback.
-struct Doors {
-    shop: u16,
-    primary: u16,
-    replica: u16,
-    job: u16,
-}
-
-/// Waits until a process says on which port it serves.
-async fn port_of(child: &mut Child) -> Result<u16, LabError> {
-    let port = |event: &Event| match event {
-        Event::Ready { port } => Some(*port),
-        _ => None,
-    };
-    child.hear(READY_WITHIN, port).await
-}
-
-async fn answer_on(children: &Children, host: &str, place: &Place) -> Result<Answerer, LabError> {
-    let what = What::Part("answerer", Vec::new());
-    let mut child = children.start(&format!("{host}-answerer"), what, Some(&place.namespace)).await?;
-    let port = port_of(&mut child).await?;
-    Ok(Answerer { child, address: SocketAddr::new(place.address, port) })
-}
-
-/// The network, with an answerer on each host.
-async fn build_network(children: &Children) -> Result<(Network, BTreeMap<&'static str, Answerer>), LabError> {
-    let network = Network::make(SHOP_POSTGRES.hosts).await?;
-    let mut answerers = BTreeMap::new();
-    for &host in SHOP_POSTGRES.hosts {
-        answerers.insert(host, answer_on(children, host, network.place(host)?).await?);
-    }
-    Ok((network, answerers))
-}
-
-/// `--host ADDRESS`, which every client of a server needs.
-fn host_option(server: IpAddr) -> (&'static str, OsString) {
-    ("host", server.to_string().into())
-}
-
-async fn open_front(children: &Children, place: &Place, primary: IpAddr) -> Result<(Child, u16), LabError> {
-    let mut options = options_of("front", &describe::defaults(&SHOP_POSTGRES), front::SETTINGS);
-    options.push(host_option(primary));
-    let mut child =
-        children.start("front", What::Part("postgres-front", options), Some(&place.namespace)).await?;
-    let port = port_of(&mut child).await?;
-    Ok((child, port))
 }
 
 impl ShopPostgres {
@@ -176,16 +124,11 @@ impl Practice for ShopPostgres {
         };
         let (replica, front) = tokio::join!(replica, open_front(&children, network.place("front")?, at));
         let (replica, (front, port)) = (replica?, front?);
-        let hub = &network.hub;
-        let doors = Doors {
-            shop: doors::open(hub, SocketAddr::new(network.place("front")?.address, port))?,
-            primary: doors::open(hub, SocketAddr::new(at, PORT))?,
-            replica: doors::open(hub, SocketAddr::new(replica.place.address, PORT))?,
-            job: doors::open_following(
-                hub,
-                answerers.get("job").map_or(SocketAddr::new(at, PORT), |a| a.address),
-            )?,
-        };
+        let job = answerers
+            .get("job")
+            .ok_or_else(|| LabError::network("open a door", "host job has no answerer"))?;
+        let front_at = SocketAddr::new(network.place("front")?.address, port);
+        let doors = Doors::open(&network.hub, front_at, at, replica.place.address, job.address)?;
         let runs = Runs::default();
         Ok(Self { children, network, answerers, primary, replica, front, doors, runs, migrations: 0 })
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::client::said;
 use super::{DATABASE, PORT, ROLE};
 use crate::LabError;
 use crate::supervisor::child::Child;
@@ -228,11 +229,6 @@ impl Server {
         let shop = self.session().await?;
         shop.batch_execute(&format!("SET ROLE {ROLE}; {TABLES}")).await.map_err(failed)
     }
-}
-
-/// What the server said, rather than "db error".
-pub(super) fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned())
 }
 
 fn append(file: &Path, text: &str) -> Result<(), LabError> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use super::server::{Server, said};
+use super::client::said;
+use super::server::Server;
 use super::{JOB, MIGRATE};
 use crate::LabError;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use deadstick_core::units::HumanDuration;
 use tokio::time::sleep;
 
-use super::server::{Server, said};
+use super::client::said;
+use super::server::Server;
 use crate::LabError;
 
 /// How long a server may take to have new sessions see a new value.

@@ -14,6 +14,10 @@ use crate::LabError;
 use crate::process::{Event, Order};
 use crate::wire::RunState;
 
+/// How long a child may take to say that it serves.
+const SERVE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a child may take to say that a setting is in force.
+const TAKE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a child that was killed may take to be gone.
 const KILL_WITHIN: Duration = Duration::from_secs(2);
 
@@ -89,6 +93,15 @@ impl Child {
             .unwrap_or_else(|_| Err(LabError::NoAnswer { who: who.clone(), within_ms }))
     }
 
+    /// Waits until it says on which port it serves.
+    pub(crate) async fn port(&mut self) -> Result<u16, LabError> {
+        let port = |event: &Event| match event {
+            Event::Ready { port } => Some(*port),
+            _ => None,
+        };
+        self.hear(SERVE_WITHIN, port).await
+    }
+
     /// Has it take a setting, and waits until it says that it is in force.
     pub(crate) async fn set(&mut self, key: &str, value: &str) -> Result<(), LabError> {
         let order = Order::Set { key: key.to_owned(), value: value.to_owned() };
@@ -96,7 +109,7 @@ impl Child {
         line.push('\n');
         self.orders.write_all(line.as_bytes()).await.map_err(|e| LabError::failed(&self.who, e))?;
         let seen = self
-            .hear(Duration::from_secs(2), |event| match event {
+            .hear(TAKE_WITHIN, |event| match event {
                 Event::Taken { key: taken, value } if taken == key => Some(value.clone()),
                 _ => None,
             })

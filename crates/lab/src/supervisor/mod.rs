@@ -26,7 +26,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, dup2_stderr};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
@@ -219,6 +219,9 @@ async fn serve<P: Practice>(plan: &Plan, reaper: Reaper) -> Result<(), LabError>
     let logs = plan.folder.join("logs");
     std::fs::create_dir(&logs).map_err(|e| LabError::file("make", &logs, e))?;
     let lost = |e: std::io::Error| LabError::start("finding itself", e);
+    let log = logs.join("supervisor.log");
+    let complaints = std::fs::File::create(&log).and_then(|file| Ok(dup2_stderr(&file)?));
+    complaints.map_err(|e| LabError::file("write", &log, e))?;
     let children = Children::new(logs, reaper).map_err(lost)?;
     let supervisor = identity::mine().map_err(lost)?;
     let progress = |words: &str| say(&Said::Progress(words.to_owned()));

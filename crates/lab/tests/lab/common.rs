@@ -35,8 +35,8 @@ impl Bench {
         let began = Instant::now();
         let prepared = Lab::prepare(lab, &self.options()).await.expect("the supervisor starts");
         assert!(!prepared.folder().exists(), "nothing is done before the start");
-        let started = prepared.start(|words| eprintln!("{:>6.0?} {words}", began.elapsed())).await;
-        eprintln!("{} was ready after {:.0?}", lab.name, began.elapsed());
+        let started = prepared.start(|words| eprintln!("{:>6.1?} {words}", began.elapsed())).await;
+        eprintln!("{} was ready after {:.1?}", lab.name, began.elapsed());
         started.expect("the lab starts")
     }
 

@@ -1,7 +1,7 @@
 //! The shop on PostgreSQL, for real: every beat of the flagship story, with each of its defences.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::common::{Bench, Http, Shop, cut, may_make_namespaces, none, signal, until};
 use deadstick_lab::{Lab, LabClient, LabError, RunState, SHOP_POSTGRES};
@@ -115,9 +115,11 @@ async fn a_tuned_server_drops_the_dead() {
     let client = lab.client();
     set(client, &[("job.database", "primary"), ("job.transaction", "whole-run")]).await;
     let shop = Shop::of(client).await;
+    let began = Instant::now();
     lose_the_job(&lab).await;
     // Measured: about 4 s. Generous, because this is no test of speed; the untuned server takes two hours.
     until(Duration::from_secs(12), "the session is gone", || async { session(&shop).await.is_none() }).await;
+    eprintln!("the session was gone after {:.1?}", began.elapsed());
     bench.stop(lab).await;
 }
 
