@@ -1,40 +1,25 @@
-//! Preparing a fault and putting it in place.
+//! The way in: ledger, guardian, effect, proof.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use deadstick_core::identity::NetworkIdentity;
-use deadstick_core::ledger::{DatabaseSession, Entry, Intent, Undo};
+use deadstick_core::ledger::{Entry, Intent};
 
+use super::before::{Before, undo_of};
 use super::live::{Hold, Live, State};
-use super::{FaultEvent, FaultStep, Injected, Proof, Shared, lease_from_now, new_id};
-use crate::database;
+use super::shared::{lease_from_now, new_id};
+use super::{FaultEvent, FaultStep, Injected, Proof, Shared};
 use crate::error::FaultError;
-use crate::holder::link::Holder;
-use crate::holder::{Order, What};
-use crate::kernel::{
-    Conversation, Delivery, Kernel, KernelError, Layer, Reach, Sent, TableEffect, TableSpec,
-};
+use crate::kernel::{Delivery, Kernel, KernelError, Layer, TableEffect, TableSpec};
 use crate::network::qdisc;
-use crate::plan::{Action, DISCARD, Plan};
-use crate::process::{self, Life};
+use crate::plan::{Action, Plan};
+use crate::process;
 use crate::relay::{self, Dialer, RelayOrder};
-use crate::undo::{Secrets, TABLE_PREFIX};
+use crate::undo::TABLE_PREFIX;
 
 /// How long a peer that answers at all may take.
 pub(super) const BASELINE: Duration = Duration::from_secs(1);
-
-/// What was seen, or started, before anything was disturbed.
-#[derive(Default)]
-pub(super) struct Before {
-    pub(super) reach: Option<Reach>,
-    pub(super) conversation: Option<Box<dyn Conversation>>,
-    pub(super) farewell: Option<Duration>,
-    pub(super) holder: Option<Holder>,
-    pub(super) devices: Vec<String>,
-}
 
 /// What was put in place, as far as its proof needs it.
 #[derive(Default)]
@@ -121,87 +106,6 @@ impl Shared {
         self.step(FaultStep::Examined, &live.id);
         self.tell(live, FaultEvent::Examined { id: live.id.clone(), proof: proof.clone() });
         Ok(Some(proof))
-    }
-
-    /// Looks at the world as it is, refuses what makes no sense, and starts what will hold the fault.
-    async fn before(&self, plan: &Plan, id: &str, ends_boottime_ms: u64) -> Result<Before, FaultError> {
-        let mut before = Before::default();
-        if self.closing.load(Ordering::Acquire) {
-            return Err(FaultError::Aborted);
-        }
-        match &plan.action {
-            Action::Signal { process, what } => {
-                let guardian = self.guard().map(|guard| guard.process.clone());
-                if *process == self.owner || Some(process) == guardian.as_ref() {
-                    return Err(FaultError::refused(
-                        format!("process {} is deadstick itself", process.pid),
-                        "name another process",
-                    ));
-                }
-                let target = process.clone();
-                match (blocking(&self.kernel, move |kernel| kernel.life(&target)).await?, what) {
-                    (Life::Gone, _) => {
-                        return Err(FaultError::refused(
-                            format!("process {} is gone", process.pid),
-                            "find the target again",
-                        ));
-                    }
-                    (Life::Stopped, Sent::Stop) => {
-                        return Err(FaultError::refused(
-                            format!("process {} is stopped already", process.pid),
-                            "let it go on first: it is not ours to resume",
-                        ));
-                    }
-                    _ => {}
-                }
-            }
-            Action::Table { network, effect, ask: Some(ask), .. } if ask.port() != DISCARD => {
-                let (network, ask, hush) =
-                    (network.clone(), *ask, matches!(effect, TableEffect::Hush { .. }));
-                before.reach =
-                    Some(blocking(&self.kernel, move |kernel| kernel.reach(&network, ask, BASELINE)).await?);
-                if hush && matches!(before.reach, Some(Reach::Accepted(_))) {
-                    before.conversation = Some(self.converse(plan, ask).await?);
-                }
-            }
-            Action::Table { .. } => {}
-            Action::Shape { network, ask, .. } => {
-                let (inside, ask) = (network.clone(), ask.filter(|ask| ask.port() != DISCARD));
-                let seen = blocking(&self.kernel, move |kernel| {
-                    let reach = ask.map(|ask| kernel.reach(&inside, ask, BASELINE)).transpose()?;
-                    Ok((kernel.shapeable(&inside)?, reach))
-                });
-                match seen.await {
-                    Ok((devices, reach)) => (before.devices, before.reach) = (devices, reach),
-                    Err(error) => return Err(FaultError::refused(error.to_string(), "nothing was touched")),
-                }
-            }
-            Action::Relay { network, peer, .. } => {
-                let (network, peer) = (network.clone(), *peer);
-                before.farewell =
-                    blocking(&self.kernel, move |kernel| kernel.farewell(&network, peer, BASELINE)).await?;
-            }
-            Action::Postgres { dsn, table, lock } => {
-                let what = What::Postgres { dsn: dsn.clone(), table: table.clone(), lock: *lock };
-                before.holder = Some(self.holder(what, id, ends_boottime_ms).await?);
-            }
-            Action::Sqlite { path, mode } => {
-                let what = What::Sqlite { path: path.clone(), mode: *mode };
-                before.holder = Some(self.holder(what, id, ends_boottime_ms).await?);
-            }
-        }
-        Ok(before)
-    }
-
-    async fn converse(&self, plan: &Plan, ask: SocketAddr) -> Result<Box<dyn Conversation>, FaultError> {
-        let Action::Table { network, .. } = &plan.action else { return Err(FaultError::Lost) };
-        let network = network.clone();
-        blocking(&self.kernel, move |kernel| kernel.converse(&network, ask, BASELINE)).await
-    }
-
-    async fn holder(&self, what: What, id: &str, ends_boottime_ms: u64) -> Result<Holder, FaultError> {
-        let order = Order { what, application: format!("deadstick/{id}"), ends_boottime_ms };
-        Holder::start(&self.settings.program, &order).await
     }
 
     /// The effect itself. None when it was cancelled before it was there.
@@ -292,46 +196,6 @@ impl Shared {
     }
 }
 
-fn table_name(id: &str) -> String {
+pub(super) fn table_name(id: &str) -> String {
     format!("{TABLE_PREFIX}{id}")
-}
-
-/// How it will be taken back, and what that needs beyond the ledger.
-fn undo_of(plan: &Plan, id: &str, before: &Before) -> Result<(Undo, Secrets), FaultError> {
-    let undo = match &plan.action {
-        Action::Signal { process, what: Sent::Stop } => Undo::Resume { process: process.clone() },
-        Action::Signal { .. } => Undo::Nothing { because: "a process that ended stays ended".to_owned() },
-        // The table first: from then on nothing is late, and the qdisc is inert.
-        Action::Shape { network, .. } => {
-            let table = Undo::RemoveTable { network: network.clone(), table: table_name(id) };
-            let qdisc = |device: &String| Undo::RemoveQdisc {
-                network: network.clone(),
-                device: device.clone(),
-                handle: qdisc::HANDLE,
-            };
-            Undo::All { steps: std::iter::once(table).chain(before.devices.iter().map(qdisc)).collect() }
-        }
-        Action::Table { network, .. } | Action::Relay { network, .. } => {
-            Undo::RemoveTable { network: network.clone(), table: table_name(id) }
-        }
-        Action::Postgres { .. } | Action::Sqlite { .. } => {
-            let holder = before.holder.as_ref().ok_or(FaultError::Lost)?;
-            let Action::Postgres { dsn, .. } = &plan.action else {
-                return Ok((
-                    Undo::EndHolder { process: holder.process.clone(), session: None },
-                    Secrets::default(),
-                ));
-            };
-            let config = database::config(dsn)
-                .map_err(|error| FaultError::refused(error.to_string(), "see the DSN of the target"))?;
-            let backend = holder.backend.clone().ok_or(FaultError::Lost)?;
-            let session = DatabaseSession { dsn: database::without_password(&config), backend };
-            let secrets = Secrets { password: database::password(&config) };
-            return Ok((
-                Undo::EndHolder { process: holder.process.clone(), session: Some(session) },
-                secrets,
-            ));
-        }
-    };
-    Ok((undo, Secrets::default()))
 }

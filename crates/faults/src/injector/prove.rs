@@ -1,21 +1,18 @@
 //! Looking for a fault's effect, from the victim's side (design law 5).
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use deadstick_core::fault::LockMode;
-use deadstick_core::identity::{BackendIdentity, NetworkIdentity, ProcessIdentity};
+use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::ledger::Undo;
-use rusqlite::{Connection, OpenFlags};
 
-use super::apply::{BASELINE, Before, Placed, blocking};
+use super::apply::{BASELINE, Placed, blocking};
+use super::before::Before;
 use super::live::{Hold, Live, State};
-use super::{Proof, Shared};
-use crate::database;
+use super::{Proof, Shared, session};
 use crate::error::FaultError;
 use crate::kernel::{Reach, Sent, TableEffect};
-use crate::plan::{Action, Plan, sql_mode};
+use crate::plan::{Action, Plan};
 use crate::process::Life;
 use crate::undo::until;
 
@@ -24,11 +21,11 @@ const SILENCE: Duration = Duration::from_millis(400);
 /// How long a process that was asked to end may take.
 const ENDING: Duration = Duration::from_secs(5);
 
-fn seen(evidence: impl Into<String>) -> Proof {
+pub(super) fn seen(evidence: impl Into<String>) -> Proof {
     Proof { landed: true, evidence: evidence.into() }
 }
 
-fn unseen(evidence: impl Into<String>) -> Proof {
+pub(super) fn unseen(evidence: impl Into<String>) -> Proof {
     Proof { landed: false, evidence: evidence.into() }
 }
 
@@ -49,20 +46,20 @@ impl Shared {
             }
             Action::Table { network, ask, .. } => self.cut(network, *ask, before, placed, state).await,
             Action::Shape { network, ask, delay, jitter, .. } => {
-                self.slow(network, *ask, *delay - *jitter, before, placed, state).await
+                self.slow_link(network, *ask, (*delay, *jitter), before, placed, state).await
             }
             Action::Relay { network, peer, delay, jitter } => {
-                self.late(network, *peer, *delay - *jitter, before).await
+                self.slow_peer(network, *peer, (*delay, *jitter), before).await
             }
             Action::Postgres { dsn, table, lock } => match &live.intent.undo {
                 Undo::EndHolder { session: Some(session), .. } => {
-                    postgres(dsn, &session.backend, table.as_deref(), *lock).await
+                    session::postgres(dsn, &session.backend, table.as_deref(), *lock).await
                 }
                 _ => Err(FaultError::Lost),
             },
             Action::Sqlite { path, mode } => {
                 let (path, mode) = (path.clone(), *mode);
-                let looked = tokio::task::spawn_blocking(move || sqlite(&path, mode)).await;
+                let looked = tokio::task::spawn_blocking(move || session::sqlite(&path, mode)).await;
                 looked.map_err(|_| FaultError::Lost)
             }
         };
@@ -158,7 +155,12 @@ impl Shared {
     }
 
     /// Waits until the rules have chosen a packet.
-    async fn hits(&self, placed: &Placed, state: &mut State, patience: Duration) -> Result<u64, FaultError> {
+    pub(super) async fn hits(
+        &self,
+        placed: &Placed,
+        state: &mut State,
+        patience: Duration,
+    ) -> Result<u64, FaultError> {
         let Some(Hold::Table(table)) = placed.table.and_then(|place| state.holds.get(place)) else {
             return Err(FaultError::Lost);
         };
@@ -170,139 +172,12 @@ impl Shared {
         .await?;
         Ok(hits)
     }
-
-    /// A connection takes as much longer as its packets are late.
-    async fn slow(
-        &self,
-        network: &NetworkIdentity,
-        ask: Option<SocketAddr>,
-        least: Duration,
-        before: &Before,
-        placed: &Placed,
-        state: &mut State,
-    ) -> Result<Proof, FaultError> {
-        let (Some(ask), Some(Reach::Accepted(plain))) = (ask, before.reach.clone()) else {
-            let hits = self.hits(placed, state, Duration::from_secs(1)).await?;
-            return Ok(by_count(hits, "no peer answers"));
-        };
-        let inside = network.clone();
-        let patience = BASELINE + 4 * least;
-        Ok(match blocking(&self.kernel, move |kernel| kernel.reach(&inside, ask, patience)).await? {
-            Reach::Accepted(late) => compared(ask, plain, late, least),
-            other => unseen(format!("{ask} does not accept any more: {other:?}")),
-        })
-    }
-
-    /// The end of a connection takes as much longer as it is late.
-    async fn late(
-        &self,
-        network: &NetworkIdentity,
-        peer: SocketAddr,
-        least: Duration,
-        before: &Before,
-    ) -> Result<Proof, FaultError> {
-        let Some(plain) = before.farewell else {
-            return Ok(unseen(format!(
-                "{peer} did not answer the end of a connection before, so there is nothing to compare with"
-            )));
-        };
-        let inside = network.clone();
-        let patience = BASELINE + 4 * least;
-        let Some(late) =
-            blocking(&self.kernel, move |kernel| kernel.farewell(&inside, peer, patience)).await?
-        else {
-            return Ok(unseen(format!("{peer} did not answer within {} ms", patience.as_millis())));
-        };
-        Ok(compared(peer, plain, late, least))
-    }
 }
 
-fn compared(peer: SocketAddr, plain: Duration, late: Duration, least: Duration) -> Proof {
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let words = format!("{peer} answered in {:.1} ms before, in {:.1} ms now", ms(plain), ms(late));
-    if late >= plain + least { seen(words) } else { unseen(words) }
-}
-
-fn by_count(hits: u64, why: &str) -> Proof {
+pub(super) fn by_count(hits: u64, why: &str) -> Proof {
     if hits > 0 {
         seen(format!("{why}; the rules chose {hits} packets"))
     } else {
         unseen(format!("{why}, and the rules chose no packet"))
-    }
-}
-
-/// Sees the session from another one.
-async fn postgres(
-    dsn: &str,
-    backend: &BackendIdentity,
-    table: Option<&str>,
-    lock: Option<LockMode>,
-) -> Result<Proof, FaultError> {
-    match look(dsn, backend, table, lock).await {
-        Ok(proof) => Ok(proof),
-        Err(error) => Ok(unseen(format!("a second session could not look: {error}"))),
-    }
-}
-
-async fn look(
-    dsn: &str,
-    backend: &BackendIdentity,
-    table: Option<&str>,
-    lock: Option<LockMode>,
-) -> Result<Proof, database::DatabaseError> {
-    let mut config = database::config(dsn)?;
-    config.application_name("deadstick proof");
-    let client = database::connect(&config).await?;
-    let mode = lock.map_or("AccessShareLock", |lock| {
-        if sql_mode(lock) == "SHARE" { "ShareLock" } else { "AccessExclusiveLock" }
-    });
-    let sql = "select a.state, ($3::text is null) or exists (
-                   select from pg_locks l where l.pid = a.pid and l.granted and l.mode = $4 and l.relation = ($3::text)::regclass)
-               from pg_stat_activity a
-               where a.pid = $1 and (a.backend_start at time zone 'utc')::text = $2";
-    let mut last = "is not there".to_owned();
-    // The server shows the new state a moment after it answered the client.
-    for _ in 0..50 {
-        if let Some(row) =
-            database::limited(client.query_opt(sql, &[&backend.pid, &backend.started, &table, &mode])).await?
-        {
-            let (state, locked): (Option<String>, bool) = (row.try_get(0)?, row.try_get(1)?);
-            let state = state.unwrap_or_default();
-            if locked && state == "idle in transaction" {
-                let holds = table.map_or(String::new(), |table| format!(" and holds {table} ({mode})"));
-                return Ok(seen(format!(
-                    "a second session sees backend {} idle in transaction{holds}",
-                    backend.pid
-                )));
-            }
-            last = format!("is {state:?}, lock granted: {locked}");
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(unseen(format!("a second session looked for backend {}, which {last}", backend.pid)))
-}
-
-/// Tries what the lock must forbid, on a second connection.
-fn sqlite(path: &Path, mode: LockMode) -> Proof {
-    let (flags, tried, statement) = match mode {
-        LockMode::Share => (OpenFlags::SQLITE_OPEN_READ_WRITE, "writing", "begin immediate"),
-        LockMode::Exclusive => {
-            (OpenFlags::SQLITE_OPEN_READ_ONLY, "reading", "select count(*) from sqlite_schema")
-        }
-    };
-    let attempt = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.busy_timeout(Duration::ZERO)?;
-        let mut statement = connection.prepare(statement)?;
-        let mut rows = statement.query([])?;
-        rows.next().map(|_| ())
-    });
-    match attempt {
-        Ok(()) => unseen(format!("{tried} is possible on a second connection")),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
-            seen(format!("{tried} is refused on a second connection: the file is locked"))
-        }
-        Err(error) => {
-            unseen(format!("{tried} failed on a second connection, but not because of the lock: {error}"))
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is planned, and what is refused by name.
 
-use deadstick_core::fault::Signal;
+use deadstick_core::fault::{Direction, Signal};
 
 use super::*;
 

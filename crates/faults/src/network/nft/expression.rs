@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use deadstick_core::fault::Peer;
 
-use super::Side;
+use super::batch::Side;
 use crate::network::wire::{self, Message};
 
 /// The first of the registers of four bytes.
