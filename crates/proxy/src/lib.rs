@@ -17,6 +17,7 @@
 //! Read in this order: [`toxic`] is what can be done, [`stage`] how it is done (pure, on virtual time), `chain` and `link` how it
 //! is done to a connection, [`proxy`] the whole with its listener.
 
+mod accept;
 mod api;
 pub mod arguments;
 pub mod chain;
@@ -36,6 +37,7 @@ pub mod settings;
 mod splice;
 pub mod stage;
 pub mod toxic;
+mod udp;
 
 pub use connect::{Connect, Connecting, Dialer};
 pub use control::{Counter, ToxicError, Traffic};
@@ -44,6 +46,7 @@ pub use proxy::{Builder, Change, Proxy, Route, Series};
 pub use registry::{Plan, Registry, RegistryError};
 pub use settings::{ServeError, Server, Settings, serve};
 pub use toxic::{
-    Bandwidth, Connect as ConnectToxic, Corrupt, Death, Failure, HalfOpen, Http, Kind, Latency, LimitData,
-    Noop, PacketLoss, ProxyBandwidth, ResetPeer, Slicer, SlowClose, Stream, Timeout, Toxic, Websocket,
+    Bandwidth, Connect as ConnectToxic, Corrupt, Death, Duplicate, Failure, HalfOpen, Http, Kind, Latency,
+    LimitData, Noop, PacketLoss, ProxyBandwidth, Reorder, ResetPeer, Slicer, SlowClose, Stream, Timeout,
+    Toxic, Websocket,
 };

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, UdpSocket, lookup_host};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -122,6 +122,19 @@ fn bind_exactly(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket.listen(BACKLOG).map_err(refused("listen"))?;
     socket.set_nonblocking(true).map_err(refused("fcntl"))?;
     TcpListener::from_std(socket.into()).map_err(refused("epoll"))
+}
+
+/// A UDP socket on `address`. `[::]` takes both families.
+pub(crate) fn bind_udp(address: SocketAddr) -> Result<UdpSocket, ListenError> {
+    let refused = |call| move |source| ListenError::Refused { network: "udp", address, call, source };
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).map_err(refused("socket"))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(!address.ip().is_unspecified()).map_err(refused("setsockopt"))?;
+    }
+    socket.bind(&SockAddr::from(address)).map_err(refused("bind"))?;
+    socket.set_nonblocking(true).map_err(refused("fcntl"))?;
+    UdpSocket::from_std(socket.into()).map_err(refused("epoll"))
 }
 
 #[cfg(test)]

@@ -3,21 +3,19 @@
 //! Owns starting, stopping and moving. A change that fails leaves the proxy as it was. Leaves names and the set of proxies to
 //! the [`registry`](crate::registry).
 
-use std::collections::HashMap;
-use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::accept::{Connections, Listener};
 use crate::connect::{Connect, Dialer};
-use crate::connection::{self, Setting};
-use crate::control::{Control, Fate, ToxicError, ToxicList, Traffic, lock};
+use crate::connection::Setting;
+use crate::control::{ToxicError, ToxicList, Traffic, lock};
 use crate::dice::Dice;
-use crate::listen::{self, ListenError};
+use crate::listen::ListenError;
 use crate::toxic::Toxic;
 
 /// Where a proxy stands and where it leads.
@@ -80,15 +78,6 @@ pub struct Series {
     pub traffic: Arc<Traffic>,
 }
 
-/// The open connections of one proxy.
-#[derive(Debug)]
-struct Connections {
-    open: Mutex<HashMap<u64, Arc<Control>>>,
-    /// How many there have been, which numbers the next one.
-    count: Mutex<u64>,
-    dice: Dice,
-}
-
 /// A proxy about to start.
 #[derive(Debug)]
 pub struct Builder {
@@ -137,7 +126,7 @@ impl Builder {
             name: self.name,
             connect: self.connect,
             toxics: Arc::default(),
-            connections: Arc::new(Connections { open: Mutex::default(), count: Mutex::new(0), dice }),
+            connections: Arc::new(Connections::new(dice)),
             state: Mutex::new(State {
                 listen: self.listen,
                 upstream: self.upstream,
@@ -171,7 +160,7 @@ impl Builder {
                     source,
                 })?;
                 let upstream = proxy.route().upstream;
-                proxy.run(listener, address, upstream);
+                proxy.run(Listener::Tcp(listener), address, upstream);
             }
         }
         Ok(proxy)
@@ -222,7 +211,7 @@ impl Proxy {
 
     /// Connections that are open or being dialled.
     pub fn connections(&self) -> usize {
-        lock(&self.connections.open).len()
+        self.connections.count()
     }
 
     /// The counters so far: one series for each pair of addresses the proxy has had.
@@ -258,7 +247,7 @@ impl Proxy {
         let enabled = change.enabled.unwrap_or(old.enabled);
         let upstream = change.upstream.unwrap_or_else(|| old.upstream.clone());
         let listen = change.listen.unwrap_or_else(|| old.listen.clone());
-        let address = listen::resolve(&listen, "tcp").await?;
+        let address = Listener::resolve(&upstream, &listen).await?;
         let moves = listen != old.listen && address.to_string() != old.listen;
         if !moves && upstream == old.upstream && enabled == old.enabled {
             return Ok(());
@@ -273,11 +262,11 @@ impl Proxy {
             return Ok(());
         }
         let current = self.address();
-        let listener = match listen::bind(address) {
+        let listener = match Listener::bind(&upstream, address) {
             // Its own listener may be what is in the way.
             Err(error) if error.is_in_use() && current.is_some_and(|at| at.port() == address.port()) => {
                 self.close_listener().await;
-                match listen::bind(address) {
+                match Listener::bind(&upstream, address) {
                     Ok(listener) => listener,
                     Err(error) => {
                         self.restore(current, old.upstream);
@@ -287,7 +276,7 @@ impl Proxy {
             }
             outcome => outcome?,
         };
-        let bound = listener.local_addr().unwrap_or(address);
+        let bound = listener.address().unwrap_or(address);
         self.stop().await;
         self.run(listener, bound, upstream);
         Ok(())
@@ -296,7 +285,7 @@ impl Proxy {
     /// Whether the proxy would have to move to stand and lead there. Port 0 is always elsewhere.
     pub(crate) async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ListenError> {
         let route = self.route();
-        let address = listen::resolve(listen, "tcp").await?;
+        let address = Listener::resolve(upstream, listen).await?;
         let moves = listen != route.listen && address.to_string() != route.listen;
         Ok(moves || address.port() == 0 || upstream != route.upstream)
     }
@@ -304,7 +293,7 @@ impl Proxy {
     /// Takes the old address back after a move to another one failed. Connections were not touched.
     fn restore(&self, address: Option<SocketAddr>, upstream: String) {
         let Some(address) = address else { return };
-        match listen::bind(address) {
+        match Listener::bind(&upstream, address) {
             Ok(listener) => self.run(listener, address, upstream),
             Err(error) => {
                 tracing::error!(proxy = self.name, %error, "the old address was taken meanwhile: the proxy is disabled");
@@ -312,7 +301,7 @@ impl Proxy {
         }
     }
 
-    fn run(&self, listener: TcpListener, address: SocketAddr, upstream: String) {
+    fn run(&self, listener: Listener, address: SocketAddr, upstream: String) {
         let mut state = lock(&self.state);
         state.listen = address.to_string();
         state.upstream.clone_from(&upstream);
@@ -325,7 +314,7 @@ impl Proxy {
             proxy: self.name.clone(),
         });
         let (stop, stopped) = oneshot::channel();
-        let accepting = tokio::spawn(accept(listener, setting, Arc::clone(&self.connections), stopped));
+        let accepting = listener.serve(setting, Arc::clone(&self.connections), stopped);
         state.running = Some(Running { address, stop, accepting });
         tracing::info!(proxy = self.name, listen = state.listen, upstream = state.upstream, "listening");
     }
@@ -406,7 +395,7 @@ impl Drop for Proxy {
             // Fails only if nobody listens any more.
             if running.stop.send(()).is_err() {}
         }
-        self.connections.end();
+        self.connections.end_for_good();
     }
 }
 
@@ -428,81 +417,4 @@ impl State {
         });
         traffic
     }
-}
-
-impl Connections {
-    fn end(&self) {
-        for (_, control) in lock(&self.open).drain() {
-            control.end(Fate::Close);
-        }
-    }
-
-    fn tap(&self) {
-        for control in lock(&self.open).values() {
-            control.tap();
-        }
-    }
-
-    fn begin(self: &Arc<Self>, client: TcpStream, setting: &Arc<Setting>) {
-        let number = {
-            let mut count = lock(&self.count);
-            *count += 1;
-            *count
-        };
-        let control = Arc::<Control>::default();
-        lock(&self.open).insert(number, Arc::clone(&control));
-        let (listed, setting) = (Listed { connections: Arc::clone(self), number }, Arc::clone(setting));
-        tokio::spawn(async move {
-            let dice = listed.connections.dice.number(number);
-            connection::run(client, setting, control, dice).await;
-        });
-    }
-}
-
-/// A connection's place among those that are open, left when it ends, in whichever way.
-struct Listed {
-    connections: Arc<Connections>,
-    number: u64,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        lock(&self.connections.open).remove(&self.number);
-    }
-}
-
-/// Takes clients in until told to stop. Never waits for one.
-async fn accept(
-    listener: TcpListener,
-    setting: Arc<Setting>,
-    connections: Arc<Connections>,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = &mut stopped => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((client, _)) => connections.begin(client, &setting),
-            Err(error) if connection_error(&error) => {}
-            Err(error) => {
-                // Out of descriptors or memory: clients wait in the backlog until there are some again.
-                tracing::warn!(proxy = setting.proxy, %error, "cannot accept");
-                tokio::select! {
-                    _ = &mut stopped => return,
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
-                }
-            }
-        }
-    }
-}
-
-/// The client gave up before it was accepted.
-fn connection_error(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
 }

@@ -306,6 +306,18 @@ kinds! {
     }
     /// Stops the bytes both ways while nothing closes, as when the path between the two goes silent. Loses nothing.
     HalfOpen "half_open" {}
+        /// Sends chunks twice. For UDP: datagrams. A TCP stream is corrupted by it.
+    Duplicate "duplicate" {
+        /// Share of chunks, 0 to 1.
+        share: f64 = 0.0,
+    }
+    /// Lets others overtake a chunk. For UDP: datagrams. A TCP stream is corrupted by it.
+    Reorder "reorder" {
+        /// Share of chunks, 0 to 1.
+        share: f64 = 0.0,
+        /// Milliseconds that such a chunk is held.
+        delay: i64 = 0,
+    }
     /// Changes single bytes.
     Corrupt "corrupt" {
         /// Share of bytes that change, 0 to 1.

@@ -6,6 +6,7 @@
 
 mod bandwidth;
 mod corrupt;
+mod disorder;
 mod half_open;
 mod http;
 mod http_toxic;
@@ -126,6 +127,8 @@ pub fn stage(kind: &Kind, stream: Stream, commons: &Commons, now: Time) -> Optio
         Kind::ProxyBandwidth(all) => Box::new(bandwidth::Stage::shared(all, &commons.wire)),
         Kind::Http(http) => Box::new(http_toxic::Stage::new(http, stream, &commons.verdicts)),
         Kind::Websocket(websocket) => Box::new(websocket::Stage::new(websocket)),
+        Kind::Duplicate(duplicate) => Box::new(disorder::Duplicator::new(duplicate)),
+        Kind::Reorder(reorder) => Box::new(disorder::Reorderer::new(reorder)),
         Kind::Corrupt(corrupt) => Box::new(corrupt::Stage::new(corrupt)),
         Kind::SlowClose(slow_close) => Box::new(slow_close::Stage::new(slow_close)),
         Kind::Timeout(timeout) => Box::new(timeout::Stage::new(timeout, now)),

@@ -214,3 +214,72 @@ fn a_toxic_of_both_streams_hits_both_or_neither() {
         assert_eq!(exchange(stream, b"z"), b"z");
     }
 }
+
+/// A UDP server that sends each datagram back.
+fn udp_echo() -> std::net::SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2_000];
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            socket.send_to(&buffer[..len], from).expect("sent");
+        }
+    });
+    address
+}
+
+/// What comes back for numbered datagrams, within a while.
+fn datagrams(to: std::net::SocketAddr, count: u8) -> Vec<u8> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(to).expect("an address");
+    socket.set_read_timeout(Some(Duration::from_millis(400))).expect("a socket");
+    for number in 0..count {
+        socket.send(&[number; 100]).expect("sent");
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    let mut numbers = Vec::new();
+    let mut buffer = [0; 200];
+    while let Ok(len) = socket.recv(&mut buffer) {
+        assert_eq!(len, 100, "datagrams stay whole");
+        numbers.push(buffer[0]);
+    }
+    numbers
+}
+
+#[test]
+fn udp_datagrams_are_relayed_lost_delayed_duplicated_and_reordered() {
+    let api = Api::start();
+    let body = serde_json::json!({"name": "u", "listen": "127.0.0.1:0", "upstream": format!("udp://{}", udp_echo())});
+    let proxy = api.ok("POST", "/proxies", &body.to_string());
+    let address = proxy["listen"].as_str().expect("text").parse().expect("an address");
+    let toxic = |body: &str| {
+        api.ok("POST", "/reset", "");
+        api.ok("POST", "/proxies/u/toxics", body);
+    };
+    let all: Vec<u8> = (0..100).collect();
+    assert_eq!(datagrams(address, 100), all);
+
+    toxic(r#"{"type":"packet_loss","attributes":{"loss_rate":0.5}}"#);
+    let some = datagrams(address, 100);
+    assert!((20..80).contains(&some.len()) && some.is_sorted(), "{some:?}");
+
+    toxic(r#"{"type":"duplicate","attributes":{"share":1}}"#);
+    let twice = datagrams(address, 100);
+    assert_eq!(twice, all.iter().flat_map(|number| [*number; 2]).collect::<Vec<u8>>());
+
+    toxic(r#"{"type":"reorder","attributes":{"share":0.2,"delay":20}}"#);
+    let mut mixed = datagrams(address, 100);
+    assert!(!mixed.is_sorted());
+    mixed.sort_unstable();
+    assert_eq!(mixed, all);
+
+    toxic(r#"{"type":"latency","attributes":{"latency":60}}"#);
+    let begin = Instant::now();
+    assert_eq!(datagrams(address, 1), [0]);
+    assert!(begin.elapsed() >= Duration::from_millis(60));
+
+    toxic(r#"{"type":"half_open"}"#);
+    assert!(datagrams(address, 10).is_empty());
+    api.ok("POST", "/proxies/u", r#"{"enabled":false}"#);
+    std::net::UdpSocket::bind(address).expect("the port is free");
+}
