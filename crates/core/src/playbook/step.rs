@@ -16,7 +16,7 @@ pub(super) fn compile(
     lab: &'static LabDescription,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Step> {
-    let place = step.place.clone();
+    let place = if step.place.line > 0 { step.place } else { first_place(&step.value) };
     let mut step = step.value;
     let kinds = [
         ("lab", step.lab.is_some()),
@@ -206,6 +206,18 @@ fn optional<T>(given: Option<Option<T>>) -> Option<Option<T>> {
         Some(Some(value)) => Some(Some(value)),
         Some(None) => None,
     }
+}
+
+/// Where a step stands that is written without a list around it: where its first key's value does.
+fn first_place(step: &StepFile) -> Place {
+    let keys = step.lab.iter().flatten().map(|(key, _)| &key.place);
+    let values = [
+        step.run.as_ref().map(|v| &v.place),
+        step.wait.as_ref().map(|v| &v.place),
+        step.fault.as_ref().map(|v| &v.place),
+    ];
+    let all = keys.chain(values.into_iter().flatten()).cloned();
+    all.chain(leftovers(step).into_iter().map(|(_, place)| place)).min_by_key(|place| place.line).unwrap_or_default()
 }
 
 /// The keys nobody took: they belong to another kind of step.
