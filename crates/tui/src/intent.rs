@@ -128,7 +128,7 @@ impl Intent {
             Self::Decline => vec![ask(Slot::Main, "Decline, because")],
             Self::Close { abandon: false } => vec![ask(Slot::Main, "Close; how did it end")],
             Self::Close { abandon: true } => {
-                vec![ask(Slot::Main, "Close and abandon the rest; how did it end")]
+                vec![ask(Slot::Main, "Close, abandon rest; how did it end")]
             }
             Self::ClearOverride(_)
             | Self::Defer(_)

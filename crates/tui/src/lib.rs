@@ -10,6 +10,7 @@
 
 mod finder;
 mod guide;
+mod here;
 mod intent;
 pub mod keymap;
 mod menu;

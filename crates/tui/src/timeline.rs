@@ -100,25 +100,34 @@ impl Timeline {
 
     /// Takes new records in, wherever they belong. A verdict reveals what was staged.
     pub(crate) fn extend(&mut self, records: &[Record]) {
-        let known = self.entries.len();
-        let reveals = records.iter().any(|r| matches!(r.event.body, Body::DrillVerdict { .. }));
-        self.entries.extend(records.iter().map(Entry::new));
-        let start = known.saturating_sub(1);
-        let ordered = self.entries[start..].is_sorted_by(|a, b| a.place() <= b.place());
-        if ordered && (self.revealed || !reveals) {
-            let new = (known..self.entries.len()).filter(|n| self.shows(&self.entries[*n]));
-            let new: Vec<usize> = new.collect();
-            self.visible.extend(new);
-            return;
+        let reader = self.place.and_then(|p| Some((self.order_at(p.selected)?, self.order_at(p.top)?)));
+        let mut inserted = false;
+        for record in records {
+            let entry = Entry::new(record);
+            let at = match self.entries.last() {
+                Some(last) if entry.place() < last.place() => {
+                    inserted = true;
+                    self.entries.partition_point(|known| known.place() <= entry.place())
+                }
+                _ => self.entries.len(),
+            };
+            let shown = self.shows(&entry);
+            // What follows moves by one; appending, the usual case, moves nothing.
+            let from = self.visible.partition_point(|n| *n < at);
+            self.visible[from..].iter_mut().for_each(|n| *n += 1);
+            if shown {
+                self.visible.insert(from, at);
+            }
+            self.entries.insert(at, entry);
         }
-        let reader = self.place.and_then(|p| Some((p, self.order_at(p.selected)?, self.order_at(p.top)?)));
-        self.entries.sort_by(|a, b| a.place().cmp(&b.place()));
-        self.revealed |= reveals;
-        self.rebuild();
-        self.place = reader.map(|(_, selected, top)| Reading {
-            selected: self.position(&selected),
-            top: self.position(&top),
-        });
+        if !self.revealed && records.iter().any(|r| matches!(r.event.body, Body::DrillVerdict { .. })) {
+            self.revealed = true;
+            self.rebuild();
+            inserted = true;
+        }
+        if inserted && let Some((selected, top)) = reader {
+            self.place = Some(Reading { selected: self.position(&selected), top: self.position(&top) });
+        }
     }
 
     /// Shows only entries that contain the text, in any case. The reader stays at the same entry if it still shows.
@@ -216,5 +225,64 @@ impl Timeline {
     /// Goes to the oldest entry.
     pub(crate) const fn first(&mut self) {
         self.place = Some(Reading { selected: 0, top: 0 });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use deadstick_core::event::{Actor, Event};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(seq: u64, minute: i64, text: &str) -> Record {
+        let at = Timestamp::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let body = match text {
+            "verdict" => Body::DrillVerdict {
+                verdict: deadstick_core::event::Verdict::Outage,
+                because: "lost".to_owned(),
+            },
+            "staged" => Body::DrillStep { what: "staged".to_owned() },
+            _ => Body::Note { text: text.to_owned() },
+        };
+        let event = Event::now(at, Actor::person("ana"), body);
+        Record { id: format!("r{seq}"), writer: "w".to_owned(), seq, hlc: Hlc { ms: seq, count: 0 }, event }
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order and batches, what is shown is what sorting and filtering everything shows,
+        /// and the reader's entry stays the reader's entry.
+        #[test]
+        fn taking_records_in_one_by_one_equals_sorting_them(
+            kinds in prop::collection::vec((0_i64..20, prop::sample::select(vec!["red", "blue", "staged", "verdict"])), 1..60),
+            batch in 1_usize..8,
+            filter in prop::sample::select(vec!["", "red", "e"]),
+            reads_at in prop::option::of(0_usize..10),
+        ) {
+            let records: Vec<_> =
+                kinds.iter().zip(1..).map(|((minute, kind), seq)| record(seq, *minute, kind)).collect();
+            let mut timeline = Timeline::new(false);
+            timeline.filter(filter);
+            let mut reader = None;
+            for records in records.chunks(batch) {
+                timeline.extend(records);
+                if let (None, Some(up)) = (&reader, reads_at) && timeline.counts().0 > up {
+                    timeline.step(-isize::try_from(up).expect("small"), 4);
+                    reader = timeline.selected_entry().map(|entry| entry.order.clone());
+                }
+            }
+            let revealed = kinds.iter().any(|(_, kind)| *kind == "verdict");
+            let mut expected: Vec<Entry> = records.iter().map(Entry::new).collect();
+            expected.sort_by(|a, b| a.place().cmp(&b.place()));
+            expected.retain(|e| (revealed || !e.staged) && e.sought.contains(filter));
+            let shown: Vec<_> = (0..timeline.counts().0).filter_map(|n| timeline.entry(n)).collect();
+            prop_assert_eq!(shown.iter().map(|e| &e.order).collect::<Vec<_>>(), expected.iter().map(|e| &e.order).collect::<Vec<_>>());
+            if let (Some(reader), false) = (reader, timeline.follows()) {
+                prop_assert_eq!(timeline.selected_entry().map(|entry| &entry.order), Some(&reader));
+            }
+            let window = timeline.window(4);
+            prop_assert!(window.len() <= 4 && window.end <= timeline.counts().0);
+        }
     }
 }

@@ -403,3 +403,21 @@ fn dual_control_is_loud_on_every_screen() {
     screen.resize(50, 12);
     screen.sees("DUAL CONTROL");
 }
+
+#[test]
+fn a_failure_gives_back_what_could_not_be_recorded() {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use deadstick_tui::update;
+    let mut screen = Screen::working();
+    screen.press("i");
+    screen.enter_text("disk is full");
+    // Not through the stand, which would record it.
+    let effects = update(&mut screen.model, Msg::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+    assert!(matches!(effects.as_slice(), [Effect::Act(Act::Note { .. })]));
+    screen.send(Msg::Failed("the log cannot be written: no space left".to_owned()));
+    screen.sees("! the log cannot be written");
+    assert_eq!(screen.model.draft(), "disk is full");
+    screen.press("i Enter");
+    screen.send(Msg::Failed("a probe could not be started".to_owned()));
+    assert_eq!(screen.model.draft(), "", "that note was recorded");
+}

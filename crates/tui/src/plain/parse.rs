@@ -8,9 +8,9 @@ use deadstick_core::incident::Act;
 use deadstick_core::incident::view::{ChecklistState, ItemRow, Marker};
 use deadstick_core::units::Name;
 
+use crate::here::takes_confirmation;
 use crate::intent::{Intent, Words};
 use crate::menu::SEVERITIES;
-use crate::model::takes_confirmation;
 use crate::snapshot::rows;
 use crate::update::Effect;
 use crate::when;

@@ -7,10 +7,11 @@ use deadstick_core::event::ItemId;
 use deadstick_core::incident::view::{ChecklistState, ItemRow, Marker};
 
 use crate::finder::{Finder, Scope};
+use crate::here::Enter;
 use crate::intent::{Intent, Words};
 use crate::keymap::{Action, Place};
 use crate::menu::Menu;
-use crate::model::{Enter, Mode, Model};
+use crate::model::{Mode, Model};
 use crate::prompt::Purpose;
 use crate::snapshot::{Subject, rows, subject};
 use crate::view::layout;

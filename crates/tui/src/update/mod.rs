@@ -14,7 +14,7 @@ use deadstick_core::event::{ItemId, Record};
 use deadstick_core::incident::view::{ChecklistState, ItemRow};
 use deadstick_core::incident::{Act, Incident, Refusal, Senses};
 
-use crate::model::{Mode, Model, Running};
+use crate::model::{Mode, Model, Running, Sent};
 use crate::news;
 use crate::prompt::{self, Purpose};
 use crate::snapshot::{Snapshot, Subject, subject};
@@ -43,7 +43,8 @@ pub enum Msg {
         /// Why.
         refusal: Refusal,
     },
-    /// Something else went wrong, such as a log that cannot be written. Stays until it is taken away with Esc.
+    /// Something else went wrong, such as a log that cannot be written: stays until it is taken away with Esc, and gives
+    /// back what was typed for the last act, unless a [`Msg::Incident`] came since.
     Failed(String),
     /// A passing line.
     Notice(String),
@@ -111,6 +112,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Incident(incident) => {
             let snapshot = Snapshot::of(&incident, &model.senses, model.now);
             model.incident = Some(incident);
+            model.sent.iter_mut().for_each(|sent| sent.settled = true);
             if let Some(snapshot) = snapshot {
                 see(model, snapshot);
             }
@@ -118,7 +120,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Senses(senses) => model.senses = senses,
         Msg::Records(records) => model.timeline.extend(&records),
         Msg::Refused { act, refusal } => refused(model, &act, &refusal),
-        Msg::Failed(text) => model.news.fail(text),
+        Msg::Failed(text) => failed(model, text),
         Msg::Notice(text) => model.news.notice(text, model.now),
         Msg::Ran { item, what } => ran(model, item, what),
         Msg::Drill(line) => model.drill = line,
@@ -189,8 +191,8 @@ fn paste(model: &mut Model, text: &str) {
 /// An act was not allowed: says why, and keeps what was typed for the next try.
 fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
     model.abandon = matches!(refusal, Refusal::Unfinished(_));
-    if let Some(at) = model.sent.iter().position(|(sent, ..)| sent == act)
-        && let Some((_, purpose, texts)) = model.sent.remove(at)
+    if let Some(at) = model.sent.iter().rposition(|sent| sent.act == *act)
+        && let Some(Sent { purpose, typed, .. }) = model.sent.remove(at)
     {
         let purpose = match (act, model.abandon) {
             (Act::Close { .. }, abandon) => {
@@ -198,7 +200,7 @@ fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
             }
             _ => purpose,
         };
-        model.drafts.entry(purpose).or_insert(texts);
+        model.drafts.entry(purpose).or_insert(typed);
     }
     if matches!(act, Act::Confirm { .. }) {
         model.undo = None;
@@ -207,6 +209,16 @@ fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
     let key = model.settings.keys.shown(crate::keymap::Action::Close);
     let hint = if model.abandon { format!(" ({key} again offers that)") } else { String::new() };
     model.news.notice(format!("Not done: {refusal}{hint}"), model.now);
+}
+
+/// Something could not be done: what was typed for an act that may not have been recorded comes back.
+fn failed(model: &mut Model, text: String) {
+    if let Some(at) = model.sent.iter().rposition(|sent| !sent.settled)
+        && let Some(Sent { purpose, typed, .. }) = model.sent.remove(at)
+    {
+        model.drafts.entry(purpose).or_insert(typed);
+    }
+    model.news.fail(text);
 }
 
 /// Sends an act, remembering what was typed for it.
@@ -221,8 +233,8 @@ fn send(model: &mut Model, act: Act, typed: Option<(Purpose, Vec<String>)>) -> V
         Act::Close { .. } => model.abandon = false,
         _ => {}
     }
-    if let Some((purpose, texts)) = typed {
-        model.sent.push_back((act.clone(), purpose, texts));
+    if let Some((purpose, typed)) = typed {
+        model.sent.push_back(Sent { act: act.clone(), purpose, typed, settled: false });
         while model.sent.len() > KEPT_SENT {
             model.sent.pop_front();
         }

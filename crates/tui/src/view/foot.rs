@@ -4,8 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::here::Enter;
 use crate::keymap::{Action, BINDINGS, Binding};
-use crate::model::{Enter, Mode, Model};
+use crate::model::{Mode, Model};
 use crate::news::Tone;
 use crate::prompt::{Prompt, Purpose};
 use crate::text::{fit, width, wrap};
