@@ -1,8 +1,8 @@
 //! The practice systems of deadstick: small shops made of real processes of the same binary.
 //!
-//! Owns what a lab offers ([`describe`]), its processes ([`process`]), and the owner's and everybody else's way to talk
-//! to it ([`Lab`], [`LabClient`]). Leaves faults to the faults crate and drills to the runner: a lab only runs, is set,
-//! and is ended.
+//! Owns what a lab offers ([`SHOP`], [`SHOP_POSTGRES`]), its processes ([`process`]), and the owner's and everybody
+//! else's way to talk to it ([`Lab`], [`LabClient`]). Leaves faults to the faults crate and drills to the runner: a lab
+//! only runs, is set, and is ended.
 //!
 //! How it hangs together: the owner starts one *supervisor* ([`Lab::prepare`]), which does nothing until it is told to
 //! go ([`Prepared::start`]). Everything else is a child of the supervisor and ends with it, by the kernel: where it can,

@@ -102,9 +102,7 @@ impl ShopPostgres {
 impl Practice for ShopPostgres {
     async fn start(children: Children, folder: &Path, progress: &dyn Fn(&str)) -> Result<Self, LabError> {
         let bin = programs::find()?;
-        let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit('-').next());
-        let id = id.unwrap_or_default().to_owned();
-        let kit = Kit { bin, user: programs::user()?, folder: folder.to_owned(), id };
+        let kit = Kit { bin, user: programs::user()?, folder: folder.to_owned() };
         progress("building the network, making the primary database");
         let lines =
             SHOP_POSTGRES.settings.iter().filter_map(|s| Some((s.key.strip_prefix("postgres.")?, s.default)));

@@ -63,8 +63,6 @@ pub(super) struct Kit {
     pub(super) bin: PathBuf,
     pub(super) user: Option<(u32, u32)>,
     pub(super) folder: PathBuf,
-    /// The lab's own name, which its servers carry in their process titles.
-    pub(super) id: String,
 }
 
 pub(super) struct Server {
@@ -170,7 +168,8 @@ impl Kit {
             "-c".into(),
             format!("listen_addresses={},127.0.0.1", place.address).into(),
             "-c".into(),
-            format!("cluster_name=deadstick-lab-{} {name}", self.id).into(),
+            // It is in the title of each of the server's processes.
+            format!("cluster_name={} {name}", children.label()).into(),
         ];
         let child = children.start(name, self.foreign("postgres", args), Some(&place.namespace)).await?;
         let server = Server { place, child };

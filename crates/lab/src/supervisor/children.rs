@@ -25,6 +25,7 @@ use crate::{LabError, identity};
 const LAUNCH_WITHIN: Duration = Duration::from_secs(10);
 /// Everything that runs under this supervisor.
 pub(crate) struct Children {
+    label: String,
     reaper: Reaper,
     me: u32,
     program: PathBuf,
@@ -54,9 +55,14 @@ struct Forked {
 }
 
 impl Children {
-    /// None yet. Logs go to this folder.
-    pub(super) fn new(logs: PathBuf, reaper: Reaper) -> std::io::Result<Self> {
-        Ok(Self { reaper, me: identity::mine()?.pid, program: std::env::current_exe()?, logs })
+    /// None yet. Logs go to this folder; `label` is on every command line.
+    pub(super) fn new(label: String, logs: PathBuf, reaper: Reaper) -> std::io::Result<Self> {
+        Ok(Self { label, reaper, me: identity::mine()?.pid, program: std::env::current_exe()?, logs })
+    }
+
+    /// What everything of this lab can be recognised by.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Starts a child in a network namespace (in the supervisor's own, if none is given), and waits until it has
@@ -72,7 +78,8 @@ impl Children {
         command.arg(self.log_of(who));
         match what {
             What::Part(part, options) => {
-                command.args(["--foreign", "false", "--"]).arg(&self.program).args(["lab-process", part]);
+                command.args(["--foreign", "false", "--"]).arg(&self.program);
+                command.args(["lab-process", part, "--of", &self.label]);
                 for (key, value) in options {
                     command.arg(format!("--{key}")).arg(value);
                 }

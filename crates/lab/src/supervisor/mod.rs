@@ -220,9 +220,10 @@ async fn serve<P: Practice>(plan: &Plan, reaper: Reaper) -> Result<(), LabError>
     std::fs::create_dir(&logs).map_err(|e| LabError::file("make", &logs, e))?;
     let lost = |e: std::io::Error| LabError::start("finding itself", e);
     let log = logs.join("supervisor.log");
+    let label = format!("deadstick-lab-{}", plan.id);
     let complaints = std::fs::File::create(&log).and_then(|file| Ok(dup2_stderr(&file)?));
     complaints.map_err(|e| LabError::file("write", &log, e))?;
-    let children = Children::new(logs, reaper).map_err(lost)?;
+    let children = Children::new(label, logs, reaper).map_err(lost)?;
     let supervisor = identity::mine().map_err(lost)?;
     let progress = |words: &str| say(&Said::Progress(words.to_owned()));
     let practice = P::start(children, &plan.folder, &progress).await?;
