@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A place with its own state, temporary folder and nothing of the tester's environment.
-pub struct Place {
+pub(crate) struct Place {
     root: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("deadstick-test-").tempdir().expect("a temporary folder");
         // PostgreSQL runs as another user, who must get through.
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -28,28 +28,28 @@ impl Place {
         Self { root }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }
 
     /// Where the binary's labs go.
-    pub fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.root.path().join("tmp")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.root.path().join("state")
     }
 
     /// Writes a file and gives its path.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.root.path().join(name);
         fs::write(&path, content).expect("it is ours");
         path.display().to_string()
     }
 
     /// The binary with these arguments.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deadstick"));
         command
             .args(args)
@@ -65,13 +65,13 @@ impl Place {
     }
 
     /// Runs it to its end.
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).output().expect("the binary starts");
         Ran::of(&output)
     }
 
     /// Starts it and reads along.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut child = self
             .command(args)
             .stdout(Stdio::piped())
@@ -86,8 +86,20 @@ impl Place {
         Running { child, lines }
     }
 
+    /// Kills every guardian of a run of this place, and waits until it is gone.
+    pub(crate) fn kill_guardians(&self) {
+        let ours =
+            |words: &str| words.contains(" guardian ") && words.contains(&self.state().display().to_string());
+        for (pid, _) in processes().into_iter().filter(|(_, words)| ours(words)) {
+            signal_pid(pid, nix::sys::signal::Signal::SIGKILL);
+            while processes().iter().any(|(other, words)| *other == pid && ours(words)) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
     /// What is left of anything that ran here: processes that name this place, and folders of labs.
-    pub fn residue(&self) -> Vec<String> {
+    pub(crate) fn residue(&self) -> Vec<String> {
         let needle = self.root.path().display().to_string();
         let mut left: Vec<String> = processes()
             .into_iter()
@@ -100,7 +112,7 @@ impl Place {
     }
 
     /// Waits until nothing is left; what still is, when the time is over.
-    pub fn residue_after(&self, patience: Duration) -> Vec<String> {
+    pub(crate) fn residue_after(&self, patience: Duration) -> Vec<String> {
         let began = Instant::now();
         loop {
             let left = self.residue();
@@ -113,7 +125,7 @@ impl Place {
 }
 
 /// Every live process with its command line; zombies are not alive.
-pub fn processes() -> Vec<(u32, String)> {
+pub(crate) fn processes() -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").expect("there is /proc").flatten();
     entries
         .filter_map(|entry| {
@@ -125,7 +137,7 @@ pub fn processes() -> Vec<(u32, String)> {
 }
 
 /// The network interfaces of the machine itself.
-pub fn interfaces() -> Vec<String> {
+pub(crate) fn interfaces() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir("/sys/class/net")
         .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
         .unwrap_or_default();
@@ -143,23 +155,23 @@ fn read_along(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>
 }
 
 /// A binary that runs.
-pub struct Running {
-    pub child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Running {
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything printed so far.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         self.lines.lock().expect("nobody panics with it").join("\n")
     }
 
     /// Waits for a text in what is printed.
-    pub fn wait_for(&mut self, text: &str, patience: Duration) {
+    pub(crate) fn wait_for(&mut self, text: &str, patience: Duration) {
         let began = Instant::now();
         while !self.printed().contains(text) {
             let ended = self.child.try_wait().expect("it is ours");
@@ -169,17 +181,17 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         signal_pid(self.pid(), signal);
     }
 
     /// Waits for its end; its exit code, if no signal ended it.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("it is ours").code()
     }
 
     /// The pid of its guardian.
-    pub fn guardian(&self) -> u32 {
+    pub(crate) fn guardian(&self) -> u32 {
         let began = Instant::now();
         loop {
             let found = processes()
@@ -204,7 +216,7 @@ impl Drop for Running {
     }
 }
 
-pub fn signal_pid(pid: u32, signal: nix::sys::signal::Signal) {
+pub(crate) fn signal_pid(pid: u32, signal: nix::sys::signal::Signal) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("pids are small"));
     // It may have ended by itself meanwhile.
     drop(nix::sys::signal::kill(pid, signal));
@@ -217,10 +229,10 @@ fn parent_of(pid: u32) -> Option<u32> {
 
 /// What became of a run.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
@@ -233,7 +245,7 @@ impl Ran {
     }
 
     /// The last line of stdout, as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         let line = self.out.lines().last().unwrap_or_default();
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}\n{}", self.err))
     }
