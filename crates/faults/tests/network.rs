@@ -230,7 +230,9 @@ impl Drop for Stop {
 async fn latency_of_a_peer_goes_through_a_relay() {
     let (bench, pair) = (Bench::new(), Pair::new());
     let settings = Settings { relay: Some(Arc::new(SleepyRelay)), ..bench.settings() };
-    let injector = Injector::arm(settings).await.expect("armed");
+    // As on a kernel without netem, whatever this one has.
+    let facts = HostFacts { netem: false, relay: true, ..doctor::facts() };
+    let injector = Injector::arm_on(settings, Arc::new(Linux), facts).await.expect("armed");
     let target = pair.target();
     let mut old = connect(&target);
     assert!(echoes(&mut old));
