@@ -93,7 +93,9 @@ impl Chain {
 
     /// Whether any of `specs` would act on this connection.
     pub fn wanted(specs: &[Spec], side: &Side) -> bool {
-        specs.iter().any(|spec| !matches!(spec.kind, Kind::Noop(_) | Kind::Connect(_)) && spec.hits(side))
+        specs.iter().any(|spec| {
+            !matches!(spec.kind, Kind::Noop(_) | Kind::Connect(_) | Kind::Tls(_)) && spec.hits(side)
+        })
     }
 
     /// Follows a change of the list: stages whose toxic stays keep what they hold, the others let go of it.

@@ -13,7 +13,8 @@ use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
 use crate::link::{Link, Pair};
-use crate::toxic::{Failure, Kind, Stream};
+use crate::tls;
+use crate::toxic::{Failure, Kind, Stream, TlsFault};
 
 /// How long a closed connection's leftovers are read and thrown away, so that the peer sees a FIN and all that was sent
 /// before it, and not the RST that closing over unread data would send.
@@ -30,15 +31,23 @@ pub(crate) struct Setting {
 }
 
 /// Serves `client` until both directions have ended or `control` says so.
-pub(crate) async fn run(client: TcpStream, setting: Arc<Setting>, control: Arc<Control>, dice: Dice) {
-    let dial = async {
-        held_up(&setting.toxics, &control, &dice).await;
-        setting.connect.connect(&setting.upstream).await
+pub(crate) async fn run(mut client: TcpStream, setting: Arc<Setting>, control: Arc<Control>, dice: Dice) {
+    let fault = tokio::select! {
+        biased;
+        () = doomed(&control) => None,
+        fault = held_up(&setting.toxics, &control, &dice) => fault,
     };
+    if let Some(fault) = fault {
+        tokio::select! {
+            biased;
+            () = doomed(&control) => {}
+            () = tls::fail(&mut client, fault) => control.end(Fate::Close),
+        }
+    }
     let server = tokio::select! {
         biased;
         () = doomed(&control) => None,
-        server = dial => match server {
+        server = setting.connect.connect(&setting.upstream) => match server {
             Ok(server) => Some(server),
             Err(error) => {
                 tracing::warn!(proxy = setting.proxy, upstream = setting.upstream, %error, "upstream cannot be reached");
@@ -102,8 +111,9 @@ async fn doomed(control: &Control) {
     }
 }
 
-/// Returns once the connect toxics let this connection through. Those that make it fail decide its fate instead.
-async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) {
+/// Returns once the connect toxics let this connection through, with how its TLS handshake is to fail, if it is. Those that make
+/// connecting fail decide its fate instead.
+async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<TlsFault> {
     let begin = now();
     let side = Side { connection: dice.clone(), stream: Stream::Upstream };
     let mut alarm = Alarm::default();
@@ -111,7 +121,11 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) {
         let (_, specs) = toxics.specs(Stream::Upstream);
         let mut due = begin;
         let mut fails = Failure::None;
+        let mut fault = None;
         for spec in specs.iter().filter(|spec| spec.hits(&side)) {
+            if let Kind::Tls(tls) = &spec.kind {
+                fault = fault.or(Some(tls.fault));
+            }
             if let Kind::Connect(connect) = &spec.kind {
                 due += delay(connect.delay, Duration::from_millis(1));
                 if fails == Failure::None {
@@ -121,7 +135,7 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) {
         }
         if due <= now() {
             match fails {
-                Failure::None => return,
+                Failure::None => return fault,
                 Failure::Close => control.end(Fate::Close),
                 Failure::Reset => control.end(Fate::Reset),
                 Failure::Hang => {}

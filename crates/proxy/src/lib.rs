@@ -36,6 +36,7 @@ pub mod registry;
 pub mod settings;
 mod splice;
 pub mod stage;
+pub mod tls;
 pub mod toxic;
 mod udp;
 

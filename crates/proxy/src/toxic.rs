@@ -31,7 +31,7 @@ macro_rules! words {
 impl Kind {
     /// Whether a toxic of this kind acts on both directions of a connection, whichever stream it was given.
     pub(crate) fn spans_streams(&self) -> bool {
-        matches!(self, Self::HalfOpen(_) | Self::Connect(_) | Self::Http(_))
+        matches!(self, Self::HalfOpen(_) | Self::Connect(_) | Self::Http(_) | Self::Tls(_))
     }
 }
 
@@ -164,6 +164,23 @@ pub enum Death {
 words! {
     Death "refuse, close, cut or silence" {
         Refuse "refuse", Close "close", Cut "cut", Silence "silence",
+    }
+}
+
+/// How a TLS handshake fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFault {
+    /// The certificate has expired.
+    Expired,
+    /// Its authority is unknown.
+    Untrusted,
+    /// There is never an answer.
+    Stalled,
+}
+
+words! {
+    TlsFault "expired, untrusted or stalled" {
+        Expired "expired", Untrusted "untrusted", Stalled "stalled",
     }
 }
 
@@ -351,6 +368,11 @@ kinds! {
         spread: i64 = 0,
         /// The code in the close frame.
         code: i64 = 1001,
+    }
+        /// Lets TLS handshakes of new connections fail; the upstream is never reached. Its stream does not matter.
+    Tls "tls" {
+        /// `expired`, `untrusted` or `stalled`.
+        fault: TlsFault = TlsFault::Untrusted,
     }
     /// Makes connecting to the upstream slow or fail. Its stream does not matter.
     Connect "connect" {

@@ -49,6 +49,9 @@ pub(crate) enum ApiError {
     /// The listen address is wrong or taken.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// No certificate can be made.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// The token is missing or wrong.
     #[error("missing or wrong bearer token")]
     Unauthorized,
@@ -67,7 +70,7 @@ impl ApiError {
             Self::ProxyNotFound | Self::ToxicNotFound => StatusCode::NOT_FOUND,
             Self::ProxyExists | Self::ToxicExists => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Listen(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Listen(_) | Self::Tls(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -169,6 +169,10 @@ impl Api {
                     .insert("x-deadstick-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
                 return Ok(reply);
             }
+            Call::TlsAuthority => {
+                let pem = crate::tls::authority_pem()?;
+                return Ok(reply::with(StatusCode::OK, "application/x-pem-file", pem));
+            }
             Call::Metrics => {
                 let body = metrics::exposition(self);
                 return Ok(reply::with(StatusCode::OK, metrics::CONTENT_TYPE, body));

@@ -19,6 +19,7 @@ pub(crate) enum Call {
     Reset,
     Version,
     Metrics,
+    TlsAuthority,
 }
 
 /// Why a request is no call.
@@ -68,6 +69,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Result<Call, Unrouted> {
         ["reset"] if method == Method::POST => Call::Reset,
         ["version"] if method == Method::GET => Call::Version,
         ["metrics"] => Call::Metrics,
+        ["tls", "authority.pem"] if method == Method::GET => Call::TlsAuthority,
         ["proxies" | "populate" | "reset" | "version"]
         | ["proxies", _]
         | ["proxies", _, "toxics"]

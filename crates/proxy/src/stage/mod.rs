@@ -137,7 +137,7 @@ pub fn stage(kind: &Kind, stream: Stream, commons: &Commons, now: Time) -> Optio
         Kind::LimitData(limit_data) => Box::new(limit_data::Stage::new(limit_data)),
         Kind::PacketLoss(packet_loss) => Box::new(packet_loss::Stage::new(packet_loss)),
         Kind::HalfOpen(_) => Box::new(half_open::Stage::default()),
-        Kind::Noop(_) | Kind::Connect(_) => return None,
+        Kind::Noop(_) | Kind::Connect(_) | Kind::Tls(_) => return None,
     })
 }
 

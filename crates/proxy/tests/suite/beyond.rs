@@ -283,3 +283,46 @@ fn udp_datagrams_are_relayed_lost_delayed_duplicated_and_reordered() {
     api.ok("POST", "/proxies/u", r#"{"enabled":false}"#);
     std::net::UdpSocket::bind(address).expect("the port is free");
 }
+
+/// What a TLS client that trusts the throw-away authority makes of a handshake.
+fn handshake(api: &Api, address: std::net::SocketAddr) -> String {
+    use rustls::pki_types::pem::PemObject;
+    let pem = api.call("GET", "/tls/authority.pem", "").body;
+    let authority = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority).expect("an authority");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "shop.example".try_into().expect("a name");
+    let mut tls = rustls::ClientConnection::new(std::sync::Arc::new(config), name).expect("a client");
+    let mut stream = connect(address);
+    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket");
+    tls.complete_io(&mut stream).expect_err("no handshake succeeds").to_string()
+}
+
+#[test]
+fn tls_handshakes_fail_as_asked() {
+    let api = Api::start();
+    let address = api.proxy("p", echo());
+    let mut old = connect(address);
+    exchange(&mut old, b"x");
+    for (fault, wanted) in [("expired", "certificate expired"), ("untrusted", "UnknownIssuer")] {
+        api.ok("POST", "/reset", "");
+        api.ok(
+            "POST",
+            "/proxies/p/toxics",
+            &format!(r#"{{"type":"tls","attributes":{{"fault":"{fault}"}}}}"#),
+        );
+        let error = handshake(&api, address);
+        assert!(error.contains(wanted), "{fault}: {error}");
+    }
+    api.ok("POST", "/reset", "");
+    api.ok("POST", "/proxies/p/toxics", r#"{"type":"tls","attributes":{"fault":"stalled"}}"#);
+    let error = handshake(&api, address);
+    assert!(error.contains("os error 11"), "no answer: {error}");
+    assert_eq!(exchange(&mut old, b"connections that are open go on"), b"connections that are open go on");
+}
