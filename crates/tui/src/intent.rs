@@ -3,12 +3,10 @@
 //! Owns which words each act needs, how they are checked and put together, and which acts ask once more. Leaves
 //! whether an act is allowed to the engine, which says so in its own words.
 
-use std::fmt;
-
 use deadstick_core::Timestamp;
 use deadstick_core::event::{IncidentSeverity, ItemId};
 use deadstick_core::incident::Act;
-use deadstick_core::units::Name;
+use deadstick_core::units::{Name, UnitError};
 
 use crate::snapshot::{Snapshot, rows};
 
@@ -65,14 +63,9 @@ pub(crate) struct Ask {
 }
 
 /// A word that is missing or cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lacking(pub(crate) String);
-
-impl fmt::Display for Lacking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Lacking(String);
 
 fn ask(slot: Slot, label: impl Into<String>) -> Ask {
     Ask { slot, label: label.into(), required: true }
@@ -195,7 +188,7 @@ impl Intent {
             Self::Run(item) => Act::Run { item, with },
             Self::Open(checklist) => Act::Open { checklist },
             Self::Hold(checklist) => {
-                let resume_in = text.parse().map_err(|error| Lacking(format!("{error}")))?;
+                let resume_in = text.parse().map_err(|error: UnitError| Lacking(error.to_string()))?;
                 Act::Hold { checklist, resume_in, reason: words.extra.trim().to_owned() }
             }
             Self::Reset(checklist) => Act::Reset { checklist, reason: text },

@@ -73,6 +73,9 @@ fn tone(body: &Body) -> Tone {
     }
 }
 
+/// More records than this at once are sorted in together rather than one by one.
+const BULK: usize = 64;
+
 /// The entries with the reader's place among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timeline {
@@ -101,33 +104,34 @@ impl Timeline {
     /// Takes new records in, wherever they belong. A verdict reveals what was staged.
     pub(crate) fn extend(&mut self, records: &[Record]) {
         let reader = self.place.and_then(|p| Some((self.order_at(p.selected)?, self.order_at(p.top)?)));
-        let mut inserted = false;
-        for record in records {
-            let entry = Entry::new(record);
-            let at = match self.entries.last() {
-                Some(last) if entry.place() < last.place() => {
-                    inserted = true;
-                    self.entries.partition_point(|known| known.place() <= entry.place())
-                }
-                _ => self.entries.len(),
-            };
-            let shown = self.shows(&entry);
-            // What follows moves by one; appending, the usual case, moves nothing.
-            let from = self.visible.partition_point(|n| *n < at);
-            self.visible[from..].iter_mut().for_each(|n| *n += 1);
-            if shown {
-                self.visible.insert(from, at);
-            }
-            self.entries.insert(at, entry);
-        }
-        if !self.revealed && records.iter().any(|r| matches!(r.event.body, Body::DrillVerdict { .. })) {
-            self.revealed = true;
+        let reveals =
+            !self.revealed && records.iter().any(|r| matches!(r.event.body, Body::DrillVerdict { .. }));
+        self.revealed |= reveals;
+        if reveals || records.len() > BULK {
+            self.entries.extend(records.iter().map(Entry::new));
+            self.entries.sort_by(|a, b| a.place().cmp(&b.place()));
             self.rebuild();
-            inserted = true;
+        } else {
+            records.iter().map(Entry::new).for_each(|entry| self.insert(entry));
         }
-        if inserted && let Some((selected, top)) = reader {
-            self.place = Some(Reading { selected: self.position(&selected), top: self.position(&top) });
+        self.place = reader
+            .map(|(selected, top)| Reading { selected: self.position(&selected), top: self.position(&top) });
+    }
+
+    /// Puts one entry where it belongs. At the end, the usual case, this moves nothing.
+    fn insert(&mut self, entry: Entry) {
+        let at = match self.entries.last() {
+            Some(last) if entry.place() < last.place() => {
+                self.entries.partition_point(|known| known.place() <= entry.place())
+            }
+            _ => self.entries.len(),
+        };
+        let from = self.visible.partition_point(|n| *n < at);
+        self.visible[from..].iter_mut().for_each(|n| *n += 1);
+        if self.shows(&entry) {
+            self.visible.insert(from, at);
         }
+        self.entries.insert(at, entry);
     }
 
     /// Shows only entries that contain the text, in any case. The reader stays at the same entry if it still shows.
@@ -255,8 +259,8 @@ mod tests {
         /// and the reader's entry stays the reader's entry.
         #[test]
         fn taking_records_in_one_by_one_equals_sorting_them(
-            kinds in prop::collection::vec((0_i64..20, prop::sample::select(vec!["red", "blue", "staged", "verdict"])), 1..60),
-            batch in 1_usize..8,
+            kinds in prop::collection::vec((0_i64..20, prop::sample::select(vec!["red", "blue", "staged", "verdict"])), 1..200),
+            batch in prop::sample::select(vec![1_usize, 3, 80]),
             filter in prop::sample::select(vec!["", "red", "e"]),
             reads_at in prop::option::of(0_usize..10),
         ) {

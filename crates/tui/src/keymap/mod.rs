@@ -74,13 +74,16 @@ impl FromStr for Key {
 }
 
 /// Why keys could not be bound so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeymapError {
     /// No action has that name.
+    #[error("no action is called {0:?}")]
     NoSuchAction(String),
     /// No key has that name.
+    #[error("{0:?} is no key; write a character, Enter, PgUp or Ctrl-x")]
     NoSuchKey(String),
     /// Another action has the key already, where both could be meant.
+    #[error("{key} is taken by {by}; give that another key first")]
     Taken {
         /// The key.
         key: Key,
@@ -88,23 +91,9 @@ pub enum KeymapError {
         by: &'static str,
     },
     /// An action without which nobody gets anywhere would have no key.
+    #[error("{0} needs a key")]
     Unreachable(&'static str),
 }
-
-impl fmt::Display for KeymapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchAction(name) => write!(f, "no action is called {name:?}"),
-            Self::NoSuchKey(name) => {
-                write!(f, "{name:?} is no key; write a character, Enter, PgUp or Ctrl-x")
-            }
-            Self::Taken { key, by } => write!(f, "{key} is taken by {by}; give that another key first"),
-            Self::Unreachable(action) => write!(f, "{action} needs a key"),
-        }
-    }
-}
-
-impl std::error::Error for KeymapError {}
 
 /// Every action with its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

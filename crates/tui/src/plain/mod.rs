@@ -1,12 +1,11 @@
 //! Plain mode: the same work in append-only lines, for pipes, dumb terminals and screen readers.
 //!
 //! Owns what is told and when: each change once, choices numbered, no drawing, nothing rewritten. The commands are in
-//! [`parse`], the longer texts in [`lines`]. Leaves reading and printing lines to the caller.
+//! `parse`, the longer texts in `lines`. Leaves reading and printing lines to the caller.
 
 mod lines;
 mod parse;
 
-use std::fmt;
 use std::sync::Arc;
 
 use deadstick_core::Timestamp;
@@ -25,16 +24,9 @@ use crate::timeline::Entry;
 use crate::update::{Effect, Ran};
 
 /// A line that could not be meant; nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Hint(String);
-
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Hint {}
 
 /// A session in plain mode.
 #[derive(Clone, Debug)]
