@@ -124,6 +124,7 @@ async fn carry_out(
             );
             match kernel.remove_root_qdisc(network, device, *handle) {
                 Ok(true) => Ok(Undone::Done),
+                // With its last process the network went, and its devices with it.
                 Ok(false) | Err(KernelError::Network(NetworkError::Gone(_))) => Ok(Undone::AlreadyGone),
                 Err(error) => Err(UndoFailure { why: error.to_string(), manual }),
             }

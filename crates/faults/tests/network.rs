@@ -351,3 +351,31 @@ async fn a_thousand_peers_fit() {
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.close().await, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_is_found_again_when_the_process_that_stood_for_it_has_ended() {
+    let mut pair = Pair::new();
+    let target = pair.target();
+    let network = target.network.clone().expect("a network");
+    tc(&target, "qdisc add dev dsa root handle dead: htb");
+    let sleep = || std::process::Command::new("sleep").arg("600").spawn();
+    let other = common::Victim(enter(&network, sleep).expect("entered").expect("it starts"));
+    pair.client.0.kill();
+    assert!(
+        Linux
+            .install(
+                &network,
+                &TableSpec {
+                    name: "deadstick-late".to_owned(),
+                    layer: Layer::Device,
+                    lease: LEASE.0,
+                    effect: TableEffect::Silence,
+                }
+            )
+            .is_err(),
+        "nothing new goes to a network whose identity is gone"
+    );
+    assert!(Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("found"));
+    drop(other);
+    assert!(Linux.has_table(&network, "deadstick-late").is_err(), "gone with its last process");
+}

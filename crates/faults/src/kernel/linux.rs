@@ -66,7 +66,7 @@ impl Kernel for Linux {
     }
 
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError> {
-        Ok(Namespace::open(network)?.run(|| nft::is_there(name))??)
+        Ok(Namespace::find(network)?.run(|| nft::is_there(name))??)
     }
 
     fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError> {
@@ -99,7 +99,7 @@ impl Kernel for Linux {
         device: &str,
         handle: u16,
     ) -> Result<bool, KernelError> {
-        Ok(Namespace::open(network)?.run(|| qdisc::remove_root(device, handle))??)
+        Ok(Namespace::find(network)?.run(|| qdisc::remove_root(device, handle))??)
     }
 
     fn reach(

@@ -3,7 +3,7 @@
 //! Owns the thread that does it. A namespace is a property of a thread: the function runs on a fresh thread that ends
 //! with it, so no thread of a pool is ever left in a foreign network.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::linux::fs::MetadataExt;
 use std::panic;
@@ -55,6 +55,28 @@ impl Namespace {
             return Err(NetworkError::Gone(pid));
         }
         Ok(Self { file, pid })
+    }
+
+    /// Opens it for an undo: when the process that stood for it has ended, by any other process that lives in it.
+    ///
+    /// The number of a namespace may be used again, so this is only for looking for, and removing, what carries our mark.
+    ///
+    /// # Errors
+    /// No process lives in it any more, or it may not be opened.
+    pub fn find(network: &NetworkIdentity) -> Result<Self, NetworkError> {
+        let gone = match Self::open(network) {
+            Err(gone @ NetworkError::Gone(_)) => gone,
+            other => return other,
+        };
+        if process::boot_id().is_ok_and(|boot| boot != network.holder.boot) {
+            return Err(gone);
+        }
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // Processes end while they are looked at: those that cannot be read are passed over.
+        let another =
+            pids.filter_map(|pid| process::network_of(pid).ok()).find(|other| other.inode == network.inode);
+        another.map_or(Err(gone), |another| Self::open(&another))
     }
 
     /// Runs a function inside, on a thread of its own, and waits for it.
