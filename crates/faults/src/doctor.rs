@@ -1,7 +1,7 @@
 //! What this host can do for faults, and why not.
 //!
 //! Owns the probing: each capability is tried, in a network namespace made for it and gone with its thread. Leaves what
-//! depends on the answers to [`crate::plan`].
+//! depends on the answers to [`crate::plan`](mod@crate::plan).
 
 use std::io;
 use std::net::SocketAddr;

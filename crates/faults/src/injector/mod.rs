@@ -2,7 +2,7 @@
 //!
 //! Owns the order of the steps (design laws 1 to 5): the ledger entry is durable and the guardian armed before the first
 //! effect; a fault that was half applied is undone like any other; the effect is looked for from the victim's side; every
-//! lease ends. Leaves the effects to [`crate::kernel`] and the holder, and what undoing means to [`crate::undo`].
+//! lease ends. Leaves the effects to [`crate::kernel`] and the holder, and what undoing means to [`crate::undo`](mod@crate::undo).
 
 mod apply;
 mod before;

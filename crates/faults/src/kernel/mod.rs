@@ -1,7 +1,7 @@
 //! What faults ask of the machine, as a seam: the real kernel behind it, or a recording fake in tests.
 //!
 //! Owns the trait and its data. Leaves the order of the steps to [`crate::injector`] and taking things back to
-//! [`crate::undo`]. Every call blocks for milliseconds at most, unless it says otherwise.
+//! [`crate::undo`](mod@crate::undo). Every call blocks for milliseconds at most, unless it says otherwise.
 
 mod linux;
 

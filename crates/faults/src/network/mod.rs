@@ -1,6 +1,6 @@
 //! Networks: entering a namespace, and what is asked of the kernel inside it.
 //!
-//! Owns namespaces and netlink. Leaves what faults make of them to [`crate::kernel`] and [`crate::plan`].
+//! Owns namespaces and netlink. Leaves what faults make of them to [`crate::kernel`] and [`crate::plan`](mod@crate::plan).
 
 pub(crate) mod diag;
 pub(crate) mod links;
