@@ -157,11 +157,11 @@ async fn what_is_wrong_is_refused_before_anything_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_sigkill_of_the_owner_the_guardian_ends_the_session() {
+async fn what_an_owner_lets_go_without_undoing_the_guardian_ends() {
     let Some(server) = Server::start() else { return };
     let bench = Bench::new();
     let client = with_table(&server).await;
-    // The DSN is never written down with the target, so this owner is this test, with its injector thrown away.
+    // The holder is killed, and the injector dropped: to the guardian that is an owner that died.
     let injector = bench.injector().await;
     let fault = Fault::Lock { table: orders(), mode: LockMode::Exclusive };
     let injected = injector.inject(fault, target(&server), LEASE).await.expect("injected");
