@@ -43,6 +43,7 @@ mod udp;
 pub use connect::{Connect, Connecting, Dialer};
 pub use control::{Counter, ToxicError, Traffic};
 pub use listen::ListenError;
+pub use plan::BadToxic;
 pub use proxy::{Builder, Change, Proxy, Route, Series};
 pub use registry::{Plan, Registry, RegistryError};
 pub use settings::{ServeError, Server, Settings, serve};

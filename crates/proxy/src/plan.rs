@@ -118,6 +118,24 @@ fn wanted(object: &Object) -> Result<Wanted, ApiError> {
     Ok(Wanted { name, spelling, stream, toxicity, kind, attributes: attributes.unwrap_or(Value::Null) })
 }
 
+/// A description that is no toxic. Says what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BadToxic(ApiError);
+
+impl Toxic {
+    /// Reads a toxic as the API takes it: `type`, and optionally `name`, `stream`, `toxicity` and `attributes`. For files that
+    /// name toxics, such as playbooks.
+    ///
+    /// # Errors
+    ///
+    /// The kind or the stream is unknown, or a value has the wrong type.
+    pub fn from_json(value: &Value) -> Result<Self, BadToxic> {
+        let object = json::object(value.clone(), "toxic").map_err(|error| BadToxic(error.into()))?;
+        wanted(&object).and_then(Wanted::build).map_err(BadToxic)
+    }
+}
+
 /// The body of a request to change a toxic: what it makes of the one there is.
 pub(crate) fn changed(toxic: &Toxic, object: &Object) -> Result<Toxic, ApiError> {
     let mut changed = toxic.clone();

@@ -326,3 +326,19 @@ fn tls_handshakes_fail_as_asked() {
     assert!(error.contains("os error 11"), "no answer: {error}");
     assert_eq!(exchange(&mut old, b"connections that are open go on"), b"connections that are open go on");
 }
+
+#[test]
+fn every_kind_can_be_named_in_a_file() {
+    for name in deadstick_proxy::Kind::NAMES {
+        let toxic =
+            deadstick_proxy::Toxic::from_json(&serde_json::json!({"type": name, "stream": "upstream"}));
+        let toxic = toxic.expect("a toxic");
+        assert_eq!((toxic.kind.name(), toxic.name), (*name, format!("{name}_upstream")));
+    }
+    let bad = |value| deadstick_proxy::Toxic::from_json(&value).expect_err("no toxic").to_string();
+    assert_eq!(bad(serde_json::json!({"type": "latencie"})), "invalid toxic type");
+    assert_eq!(
+        bad(serde_json::json!({"type": "latency", "attributes": {"latency": "1"}})),
+        "bad request body: json: cannot unmarshal string into field latency of type int64"
+    );
+}
