@@ -5,8 +5,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,7 +78,7 @@ pub(crate) async fn serve(
         if sender.try_send(datagram).is_ok() {
             sessions.insert(client, sender);
         }
-        let (socket, setting) = (Arc::clone(&socket), Arc::clone(&setting));
+        let (socket, setting) = (Arc::downgrade(&socket), Arc::clone(&setting));
         connections.begin(move |control, dice| async move {
             let session = Session { socket, client, setting, control, inbox };
             session.run(&dice).await;
@@ -87,7 +87,8 @@ pub(crate) async fn serve(
 }
 
 struct Session {
-    socket: Arc<UdpSocket>,
+    /// Held by the proxy alone, so that its port is free as soon as the proxy stops.
+    socket: Weak<UdpSocket>,
     client: SocketAddr,
     setting: Arc<Setting>,
     control: Arc<Control>,
@@ -165,7 +166,10 @@ impl Session {
     async fn send(&self, server: &UdpSocket, stream: Stream, data: &[u8]) {
         let sent = match stream {
             Stream::Upstream => server.send(data).await,
-            Stream::Downstream => self.socket.send_to(data, self.client).await,
+            Stream::Downstream => match self.socket.upgrade() {
+                Some(socket) => socket.send_to(data, self.client).await,
+                None => return,
+            },
         };
         // What the system refuses is lost, as datagrams are.
         if let Ok(sent) = sent {

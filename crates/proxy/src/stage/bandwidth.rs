@@ -14,6 +14,12 @@ use crate::toxic::{Bandwidth, Kind, ProxyBandwidth};
 /// A chunk is cut so that no piece takes longer than this.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// How much of the line's time is taken in before it is due.
+const AHEAD: Duration = Duration::from_millis(50);
+
+/// What one stage holds at most.
+const LARGEST_ROOM: usize = 8 * 1024 * 1024;
+
 /// How far the schedule may lag behind the clock and still be caught up with: late wake-ups must not cost rate, while a
 /// reader that paused gains no credit.
 const CATCH_UP: Duration = Duration::from_millis(100);
@@ -58,7 +64,10 @@ fn piece(len: usize, bytes_per_ms: u64) -> (usize, Duration) {
 
 impl super::Stage for Stage {
     fn ready(&self) -> bool {
-        self.queue.has_room(PACING_ROOM)
+        // Enough to keep a fast line busy while this task waits for its turn on a busy machine.
+        let ahead = self.settings.rate.saturating_mul(AHEAD.as_millis() as i64);
+        let room = usize::try_from(ahead).unwrap_or(0).clamp(PACING_ROOM, LARGEST_ROOM);
+        self.queue.has_room(room)
     }
 
     fn offer(&mut self, item: Item, _now: Time) {
