@@ -219,7 +219,7 @@ impl Drop for Running {
 pub(crate) fn signal_pid(pid: u32, signal: nix::sys::signal::Signal) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("pids are small"));
     // It may have ended by itself meanwhile.
-    drop(nix::sys::signal::kill(pid, signal));
+    nix::sys::signal::kill(pid, signal).unwrap_or(());
 }
 
 fn parent_of(pid: u32) -> Option<u32> {

@@ -24,6 +24,7 @@ pub(crate) async fn respond(
     let mut records = seat.session.records();
     let mut changes = seat.session.changes();
     changes.mark_changed();
+    let mut senses = seat.session.senses();
     let (mut banner, mut stop) = (seat.banner.clone(), seat.stop.clone());
     banner.mark_changed();
     loop {
@@ -34,6 +35,7 @@ pub(crate) async fn respond(
                 let incident = changes.borrow_and_update().clone();
                 say(context, &plain.incident(incident, now()));
             }
+            Ok(()) = senses.changed() => plain.senses(senses.borrow_and_update().clone()),
             Ok(()) = banner.changed() => {
                 let line = banner.borrow_and_update().clone();
                 say(context, line.as_slice());

@@ -57,6 +57,7 @@ pub(crate) async fn respond(seat: Seat, mut settings: Settings) -> Result<String
     let mut records = seat.session.records();
     let mut changes = seat.session.changes();
     changes.mark_changed();
+    let mut senses = seat.session.senses();
     let (mut banner, mut stop) = (seat.banner.clone(), seat.stop.clone());
     banner.mark_changed();
     let mut suspended = signal(SignalKind::from_raw(libc::SIGTSTP)).map_err(terminal)?;
@@ -77,6 +78,7 @@ pub(crate) async fn respond(seat: Seat, mut settings: Settings) -> Result<String
             },
             Some(new) = records.recv() => Msg::Records(new),
             Ok(()) = changes.changed() => Msg::Incident(changes.borrow_and_update().clone()),
+            Ok(()) = senses.changed() => Msg::Senses(senses.borrow_and_update().clone()),
             Ok(()) = banner.changed() => Msg::Drill(banner.borrow_and_update().clone()),
             Some(message) = messages.recv() => message,
             Ok(()) = stop.changed() => match stop.borrow_and_update().clone() {

@@ -142,10 +142,13 @@ async fn carry_out(
         }
         // The lab's first process ends what is in it when asked; when it does not, its end does.
         Undo::EndLab { process } => end(kernel, process, &[Signal::Term, Signal::Kill]).await,
-        Undo::RemoveFolder { path, mark } => remove_folder(path, mark),
+        Undo::RemoveFolder { path, mark } => remove_folder(path, mark).await,
         Undo::All { steps } => all(kernel, steps, owner, secrets).await,
     }
 }
+
+/// How long processes that are being ended may still write into a folder.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Asks a question every few milliseconds until the answer is yes or the time is over.
 pub(crate) async fn until<E>(
@@ -233,7 +236,7 @@ fn is_me(owner: &ProcessIdentity) -> bool {
     process::me().is_ok_and(|me| me == *owner)
 }
 
-fn remove_folder(path: &Path, mark: &str) -> Result<Undone, UndoFailure> {
+async fn remove_folder(path: &Path, mark: &str) -> Result<Undone, UndoFailure> {
     let manual = format!("rm -r -- '{}'", path.display());
     let failed = |error: io::Error| UndoFailure {
         why: format!("{}: {error}", path.display()),
@@ -254,16 +257,34 @@ fn remove_folder(path: &Path, mark: &str) -> Result<Undone, UndoFailure> {
         }
         Err(error) => return Err(failed(error)),
     }
-    // The mark goes last, so that a removal cut short is recognised and gone on with.
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
+    // Processes that are being ended may still write for a moment: what came back is removed again.
+    let deadline = Instant::now() + LAST_WRITES;
+    loop {
+        match remove_marked(path) {
+            Ok(()) => return Ok(Undone::Done),
+            Err(error) if Instant::now() >= deadline => return Err(failed(error)),
+            Err(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// The mark goes last, so that a removal cut short is recognised and gone on with.
+fn remove_marked(path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(path) {
+        // Whoever made it has removed it as well.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
         if entry.file_name() == MARK_FILE {
             continue;
         }
-        let is_folder = entry.file_type().map_err(failed)?.is_dir();
-        if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }
-            .map_err(failed)?;
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
     }
-    fs::remove_dir_all(path).map_err(failed)?;
-    Ok(Undone::Done)
+    match fs::remove_file(path.join(MARK_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        other => other?,
+    }
+    fs::remove_dir(path)
 }

@@ -37,13 +37,14 @@ pub(super) struct Desk {
     senses: Senses,
     records: Vec<Record>,
     publish: watch::Sender<Arc<Incident>>,
+    sensed: watch::Sender<Arc<Senses>>,
     listeners: Vec<mpsc::UnboundedSender<Vec<Record>>>,
 }
 
 impl Desk {
-    pub(super) fn new(log: Log, past: &Timeline, publish: watch::Sender<Arc<Incident>>) -> Self {
+    pub(super) fn new(log: Log, past: &Timeline, publish: watch::Sender<Arc<Incident>>, sensed: watch::Sender<Arc<Senses>>) -> Self {
         let (incident, records, listeners) = (Incident::default(), Vec::new(), Vec::new());
-        let mut desk = Self { log, incident, senses: Senses::default(), records, publish, listeners };
+        let mut desk = Self { log, incident, senses: Senses::default(), records, publish, sensed, listeners };
         desk.take(&past.records);
         desk
     }
@@ -84,6 +85,7 @@ impl Desk {
             Order::Observe { item, observation, reply } => {
                 let events = self.incident.observe(&mut self.senses, now(), &item, &observation);
                 let answer = self.append(&events);
+                self.sensed.send_replace(Arc::new(self.senses.clone()));
                 self.tick();
                 drop(reply.send(answer));
             }

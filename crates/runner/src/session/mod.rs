@@ -18,7 +18,7 @@ use std::sync::mpsc::Sender;
 use deadstick_core::Timestamp;
 use deadstick_core::checklist::Checklist;
 use deadstick_core::event::{Actor, Body, ItemId, Record};
-use deadstick_core::incident::{Act, Incident, Refusal};
+use deadstick_core::incident::{Act, Incident, Refusal, Senses};
 use deadstick_core::probe::Observation;
 use deadstick_timeline::log::{Log, LogError, Timeline};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,6 +50,7 @@ pub enum SessionError {
 pub struct Session {
     orders: Sender<Order>,
     incident: watch::Receiver<Arc<Incident>>,
+    senses: watch::Receiver<Arc<Senses>>,
     dir: PathBuf,
 }
 
@@ -81,12 +82,13 @@ impl Session {
     fn start(log: Log, past: &Timeline, dir: PathBuf) -> Self {
         let (orders, inbox) = std::sync::mpsc::channel();
         let (publish, incident) = watch::channel(Arc::new(Incident::default()));
-        let desk = Desk::new(log, past, publish);
+        let (sensed, senses) = watch::channel(Arc::default());
+        let desk = Desk::new(log, past, publish, sensed);
         std::thread::Builder::new()
             .name("deadstick-session".to_owned())
             .spawn(move || desk.work(&inbox))
             .expect("a thread can be started");
-        Self { orders, incident, dir }
+        Self { orders, incident, senses, dir }
     }
 
     /// The incident's folder.
@@ -111,6 +113,12 @@ impl Session {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Arc<Incident>> {
         self.incident.clone()
+    }
+
+    /// Resolves whenever a probe of a checklist has answered: what it said last, for ages and values.
+    #[must_use]
+    pub fn senses(&self) -> watch::Receiver<Arc<Senses>> {
+        self.senses.clone()
     }
 
     /// Every record there is, and then every new one, in timeline order.
