@@ -142,6 +142,7 @@ impl From<FaultError> for Failure {
 impl From<DrillError> for Failure {
     fn from(error: DrillError) -> Self {
         match error {
+            DrillError::Order(error) => Self::usage(error),
             DrillError::Session(error) => error.into(),
             DrillError::Fault(error) => error.into(),
             DrillError::Lab(error) => error.into(),

@@ -21,7 +21,7 @@ use crate::probe::Answer;
 use crate::steady_state::Sample;
 use crate::units::Name;
 
-pub use engine::Drill;
+pub use engine::{Drill, UnknownSlice};
 
 /// Time since the drill began, on a clock that never goes back.
 pub type Elapsed = Duration;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadstick_core::Timestamp;
-use deadstick_core::drill::{Drill, Effect, Input, Order, Outcome, TICK};
+use deadstick_core::drill::{Drill, Effect, Input, Order, Outcome, TICK, UnknownSlice};
 use deadstick_core::event::{Actor, Body, IncidentSeverity, Verdict};
 use deadstick_core::playbook::Playbook;
 use deadstick_core::units::Name;
@@ -60,6 +60,9 @@ pub struct Settings {
 /// Why a drill could not even be staged.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
+    /// A slice that the playbook does not have.
+    #[error(transparent)]
+    Order(#[from] UnknownSlice),
     /// The timeline.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -126,11 +129,7 @@ pub async fn run(settings: Settings) -> Result<Report, DrillError> {
     let (session, prober, progress) = (session.clone(), prober.clone(), progress.clone());
     let mut stop = stop.clone();
     let (name, respond, seed) = (playbook.value.name.clone(), order.respond, order.seed);
-    let mut drill = match Drill::new(playbook.value.clone(), order.clone()) {
-        Ok(drill) => drill,
-        // The command line names slices and is checked before anything is begun.
-        Err(unknown) => unreachable!("{unknown}"),
-    };
+    let mut drill = Drill::new(playbook.value.clone(), order.clone())?;
     let (inputs, mut inbox) = mpsc::unbounded_channel();
     let samples = Samples::open(session.dir(), "drill").map_err(|e| SessionError::Log(Arc::new(e)))?;
     let mut performer = Performer::new(settings, inputs).await?;
