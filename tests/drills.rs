@@ -114,19 +114,34 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
 }
 
 /// The whole of it by a scripted responder: alert, checklist, the right target, the close; then the debrief and the export.
-#[test]
-fn a_responder_works_the_first_lesson() {
+fn flown(playbook: &str, script: &str, title: &str) {
     let place = Place::new();
-    let script = place.file("responder.yaml", include_str!("first-lesson-responder.yaml"));
-    let (ran, report) = drill(&place, &["first-lesson", "--responder", &script]);
+    let script = place.file("responder.yaml", script);
+    let (ran, report) = drill(&place, &[playbook, "--responder", &script]);
     assert_eq!((ran.code, &report["verdict"]), (Some(0), &json!("outage")), "{}", ran.err);
     let incident = report["incident"].as_str().expect("an incident");
     let debrief = place.run(&["debrief", incident, "--json"]).json();
-    assert!(debrief["response"]["named-target"]["by"] == "alice", "{debrief}");
-    assert!(debrief["response"]["acted-on-target"]["by"] == "alice", "{debrief}");
-    assert_eq!(debrief["response"]["wrong-targets"], 0, "{debrief}");
+    let response = &debrief["response"];
+    assert_eq!(
+        (&response["named-target"]["by"], &response["wrong-targets"]),
+        (&json!("alice"), &json!(0)),
+        "{debrief}"
+    );
+    assert_eq!(response["acted-on-target"]["by"], "alice", "{debrief}");
+    assert!(debrief["losses"][0]["regained-at"].is_string(), "{debrief}");
     let markdown = place.run(&["timeline", "export", incident, "--format", "markdown"]).out;
-    for piece in ["SHOP: NOTHING ANSWERS", "alice", "steady state"] {
+    for piece in [title, "**alice** | took control", "steady state lost", "Verdict | outage"] {
         assert!(markdown.contains(piece), "{piece:?} in\n{markdown}");
     }
+}
+
+#[test]
+fn a_responder_works_the_first_lesson() {
+    flown("first-lesson", include_str!("first-lesson-responder.yaml"), "SHOP: NOTHING ANSWERS");
+}
+
+#[test]
+fn a_responder_works_the_flagship() {
+    let script = include_str!("leaky-abstractions-responder.yaml");
+    flown("leaky-abstractions", script, "DATABASE: REQUESTS WAIT ON LOCKS");
 }

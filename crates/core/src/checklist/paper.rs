@@ -74,7 +74,7 @@ fn print_item(out: &mut String, checklist: &Checklist, item: &Item) {
         Kind::Decide { answers, .. } => answers.join(" / ").to_uppercase(),
         Kind::Wait(length) => format!("WAIT {length}"),
     };
-    let mark = if item.needs_second() { "[ ][ ] two people: " } else { "[ ] " };
+    let mark = if item.irreversible { "[ ][ ] two people: " } else { "[ ] " };
     let text = format!("{indent}{mark}{}", item.text);
     let dots = WIDTH.saturating_sub(text.chars().count() + end.chars().count() + 2).max(2);
     line(out, &format!("{text} {} {end}", ".".repeat(dots)));
