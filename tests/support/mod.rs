@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -72,18 +72,16 @@ impl Place {
 
     /// Starts it and reads along.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut child = self
-            .command(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().expect("it is piped");
-        let stdout = child.stdout.take().expect("it is piped");
-        read_along(stderr, &lines);
-        read_along(stdout, &lines);
-        Running { child, lines }
+        Running::of(self.command(args))
+    }
+
+    /// Starts it under a responder's name, reads along, and gives the end that lines are written into.
+    pub(crate) fn talk(&self, name: &str, args: &[&str]) -> (Running, ChildStdin) {
+        let mut command = self.command(args);
+        command.env("DEADSTICK_NAME", name).stdin(Stdio::piped());
+        let mut running = Running::of(command);
+        let input = running.child.stdin.take().expect("it is piped");
+        (running, input)
     }
 
     /// Kills every guardian of a run of this place, and waits until it is gone.
@@ -161,6 +159,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("it is piped");
+        let stdout = child.stdout.take().expect("it is piped");
+        read_along(stderr, &lines);
+        read_along(stdout, &lines);
+        Self { child, lines }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

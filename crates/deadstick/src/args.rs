@@ -93,6 +93,13 @@ pub(crate) enum Command {
     /// Ask one probe by hand
     #[command(subcommand)]
     Probe(Probe),
+    /// The Toxiproxy-compatible server; `proxy ctl` is its client
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Proxy {
+        /// Flags with one dash or two, or `ctl` and a command; --help lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAG|ctl …")]
+        args: Vec<OsString>,
+    },
     /// What is, or may be, injected at this moment
     Faults,
     /// Undo whatever dead runs have left

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Debrief(args) => commands::debrief::run(&context, &args),
         Command::Lab(args) => commands::lab::run(&context, args),
         Command::Probe(args) => commands::probe::run(&context, args),
+        Command::Proxy { args } => commands::proxy::run(&context, args),
         Command::Faults => commands::faults::list(&context),
         Command::Restore => commands::faults::restore(&context),
         Command::Doctor => commands::doctor::run(&context),

@@ -10,6 +10,7 @@ pub(crate) mod incident;
 pub(crate) mod lab;
 pub(crate) mod playbook;
 pub(crate) mod probe;
+pub(crate) mod proxy;
 pub(crate) mod respond;
 pub(crate) mod timeline;
 pub(crate) mod words;

@@ -1,7 +1,6 @@
 //! The command-line client: the verbs of the original's, against any server that speaks the API.
 //!
-//! Owns the command line, the calls and the lines printed. Leaves the terminal and the exit code to the binary: every error is
-//! exit code 1, but for [`CtlError::Usage`], which is 2.
+//! Owns the command line, the calls and the lines printed. Leaves the terminal and the exit codes to the binary.
 
 mod http;
 

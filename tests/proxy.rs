@@ -1,0 +1,220 @@
+//! `deadstick proxy` as its users start it: flags, configuration, calls, the client, signals, exit codes.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use support::{Place, Running};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that echoes, on a port of its own.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    if stream.write_all(&buffer[..length]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Where a server says that it listens.
+fn api_of(server: &mut Running) -> SocketAddr {
+    server.wait_for("the API listens", PATIENCE);
+    let line = log(server).into_iter().find(|line| line["message"] == "the API listens").expect("waited for");
+    line["address"].as_str().and_then(|text| text.parse().ok()).expect("its address")
+}
+
+/// The log: every line is a JSON object.
+fn log(server: &Running) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+    server.printed().lines().map(parse).collect()
+}
+
+/// One call, as curl sends it: the status and the body.
+fn call(api: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(api).expect("the API listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {api}\r\nUser-Agent: curl/8.0\r\nConnection: close\r\n\
+         {headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("it takes the request");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("a reply");
+    let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
+}
+
+/// Whether what is sent comes back.
+fn echoes(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).expect("the proxy listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut reply = [0; 4];
+    stream.write_all(b"ping").is_ok() && stream.read_exact(&mut reply).is_ok() && &reply == b"ping"
+}
+
+#[test]
+fn a_configured_server_serves_and_stops_in_order() {
+    let place = Place::new();
+    let config = json!([{
+        "name": "redis",
+        "listen": "127.0.0.1:0",
+        "upstream": echo().to_string(),
+        "toxics": [{ "type": "latency", "attributes": { "latency": 10 } }],
+    }]);
+    let config = place.file("proxies.json", config.to_string());
+    let mut server = place.start(&[
+        "proxy",
+        "-host",
+        "127.0.0.1",
+        "-port=0",
+        "-config",
+        &config,
+        "-seed",
+        "7",
+        "-proxy-metrics",
+        "-runtime-metrics",
+    ]);
+    let api = api_of(&mut server);
+    let started = log(&server);
+    assert!(
+        started.iter().any(|line| line["message"] == "the API listens" && line["seed"] == 7),
+        "{started:?}"
+    );
+    assert!(started.iter().all(|line| line["level"] != "WARN"), "loopback is no reason to warn: {started:?}");
+    let (status, version) = call(api, "GET", "/version", "", "");
+    assert_eq!(status, 200);
+    assert!(version.contains("\"version\""), "{version}");
+    let (_, proxies) = call(api, "GET", "/proxies", "", "");
+    let proxies: Value = serde_json::from_str(&proxies).expect("JSON");
+    let listen = proxies["redis"]["listen"].as_str().and_then(|at| at.parse().ok()).expect("a real port");
+    assert_eq!(proxies["redis"]["toxics"][0]["name"], "latency_downstream");
+    assert!(echoes(listen));
+    let (_, metrics) = call(api, "GET", "/metrics", "", "");
+    assert!(
+        metrics.contains("toxiproxy_proxy_received_bytes_total") && metrics.contains("process_"),
+        "{metrics}"
+    );
+    assert_eq!(call(api, "GET", "/proxies/none", "", "").0, 404);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), Some(0), "{}", server.printed());
+    assert!(log(&server).iter().any(|line| line["signal"] == "SIGTERM"), "{}", server.printed());
+    assert!(TcpStream::connect(listen).is_err(), "its proxies are gone with it");
+}
+
+#[test]
+fn the_client_has_the_verbs_of_the_original() {
+    let place = Place::new();
+    let mut server = place.start(&["proxy", "--port", "0"]);
+    let api = api_of(&mut server);
+    let host = format!("http://{api}");
+    let ctl = |words: &[&str]| {
+        let ran = place.run(&[&["proxy", "ctl", "--host", &host], words].concat());
+        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.err);
+        ran.out
+    };
+    let upstream = echo().to_string();
+    ctl(&["create", "-l", "127.0.0.1:0", "-u", &upstream, "mysql"]);
+    assert!(ctl(&["list"]).starts_with("mysql\t127.0.0.1:"));
+    ctl(&["toxic", "add", "-t", "latency", "-a", "latency=20", "-a", "jitter=5", "-u", "mysql"]);
+    let toxics = ctl(&["inspect", "mysql"]);
+    assert!(toxics.contains("latency_upstream") && toxics.contains("latency=20"), "{toxics}");
+    ctl(&["toxic", "update", "-n", "latency_upstream", "-a", "latency=30", "mysql"]);
+    assert!(ctl(&["inspect", "mysql"]).contains("latency=30"));
+    ctl(&["toxic", "remove", "-n", "latency_upstream", "mysql"]);
+    assert_eq!(ctl(&["inspect", "mysql"]), "");
+    assert!(ctl(&["toggle", "mysql"]).contains("now disabled"));
+    ctl(&["delete", "mysql"]);
+    assert_eq!(ctl(&["list"]), "");
+
+    let refused = place.run(&["proxy", "ctl", "--host", &host, "delete", "mysql"]);
+    assert_eq!(refused.code, Some(8), "{}", refused.err);
+    assert!(refused.err.contains("proxy not found"), "{}", refused.err);
+    let wrong = place.run(&["proxy", "ctl", "--host", &host, "explode"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.wait(), Some(0));
+    let gone = place.run(&["proxy", "ctl", "--host", &host, "list"]);
+    assert_eq!(gone.code, Some(1), "{}", gone.err);
+    assert!(gone.err.contains("cannot reach"), "{}", gone.err);
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let ran = place.run(&["proxy", "-host", "127.0.0.1", "-port", &port]);
+    assert_eq!(ran.code, Some(7), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("address already in use") && ran.err.contains("-port"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_not_understood_is_a_usage_error_and_help_is_not() {
+    let place = Place::new();
+    for words in [&["proxy", "-nope"][..], &["proxy", "-port", "99999"], &["proxy", "serve"]] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(2), "{words:?}: {}", ran.err);
+    }
+    for words in [&["proxy", "--help"][..], &["proxy", "-h"], &["proxy", "ctl"], &["proxy", "ctl", "--help"]]
+    {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.err);
+        assert!(ran.out.contains("toxic add"), "{words:?}: {}", ran.out);
+    }
+    assert!(place.run(&["proxy", "-version"]).out.starts_with("toxiproxy-server version "));
+    assert!(place.run(&["--help"]).out.contains("Toxiproxy-compatible"));
+}
+
+#[test]
+fn a_token_is_asked_for_and_other_hosts_are_warned_about() {
+    let place = Place::new();
+    let mut command = place.command(&["proxy", "-host", "127.0.0.1", "-port", "0"]);
+    command.env("DEADSTICK_PROXY_TOKEN", "hunter2").env("LOG_LEVEL", "info");
+    let mut server = Running::of(command);
+    let api = api_of(&mut server);
+    assert_eq!(call(api, "GET", "/proxies", "", "").0, 401);
+    assert_eq!(call(api, "GET", "/proxies", "Authorization: Bearer hunter2\r\n", "").0, 200);
+    let mut ctl = place.command(&["proxy", "ctl", "list"]);
+    ctl.env("TOXIPROXY_URL", format!("http://{api}")).env("DEADSTICK_PROXY_TOKEN", "hunter2");
+    assert!(ctl.status().expect("the binary starts").success());
+    assert!(!server.printed().contains("hunter2"), "the log tells no secrets");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), Some(0));
+
+    let mut open = place.start(&["proxy", "-host", "0.0.0.0", "-port", "0"]);
+    open.wait_for("the API is open to other hosts", PATIENCE);
+    open.signal(Signal::SIGTERM);
+    assert_eq!(open.wait(), Some(0));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_stops_nothing() {
+    let place = Place::new();
+    let broken = place.file("broken.json", "[{\"name\": 7}]");
+    for config in [broken.as_str(), "./no-such-file.json"] {
+        let mut server = place.start(&["proxy", "-port", "0", "-config", config]);
+        let api = api_of(&mut server);
+        assert!(log(&server).iter().any(|line| line["level"] == "ERROR"), "{}", server.printed());
+        assert_eq!(call(api, "GET", "/proxies", "", "").1, "{}");
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.wait(), Some(0));
+    }
+}
