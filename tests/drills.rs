@@ -130,7 +130,7 @@ fn flown(playbook: &str, script: &str, title: &str) {
     assert_eq!(response["acted-on-target"]["by"], "alice", "{debrief}");
     assert!(debrief["losses"][0]["regained-at"].is_string(), "{debrief}");
     let markdown = place.run(&["timeline", "export", incident, "--format", "markdown"]).out;
-    for piece in [title, "**alice** | took control", "steady state lost", "Verdict | outage"] {
+    for piece in [title, "took control", "steady state lost", "Verdict | outage"] {
         assert!(markdown.contains(piece), "{piece:?} in\n{markdown}");
     }
 }
