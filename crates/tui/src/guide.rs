@@ -112,6 +112,12 @@ pub(crate) fn on_screen(next: &Next<'_>, keys: &Keymap) -> String {
         }
         Next::GoOn(row) => format!("{} goes on with {}.", key(Action::Open), row.title),
         Next::Item(row) => item_on_screen(row, keys),
+        Next::ListDone { list, others: 0 } if left_over(list) > 0 => format!(
+            "{}. {} goes there, {} closes the incident.",
+            at_the_end(list),
+            key(Action::Confirm),
+            key(Action::Close)
+        ),
         Next::ListDone { list, others: 0 } => {
             format!("{}. {} closes the incident.", at_the_end(list), key(Action::Close))
         }
@@ -140,11 +146,15 @@ pub(crate) fn on_screen(next: &Next<'_>, keys: &Keymap) -> String {
 /// What is said at the end of a checklist, and what of it is left for later.
 fn at_the_end(list: &ChecklistView) -> String {
     let say = list.complete.as_deref().unwrap_or("Nothing is left to do on this checklist");
-    let later = rows(list).filter(|row| row.kind == "deferred" && !row.marker.is_terminal()).count();
-    match later {
+    match left_over(list) {
         0 => say.trim_end_matches('.').to_owned(),
         n => format!("{}; {} left for later", say.trim_end_matches('.'), count(n, "item")),
     }
+}
+
+/// How many items of it are left for later.
+fn left_over(list: &ChecklistView) -> usize {
+    rows(list).filter(|row| row.kind == "deferred" && !row.marker.is_terminal()).count()
 }
 
 fn item_on_screen(row: &ItemRow, keys: &Keymap) -> String {
@@ -160,6 +170,9 @@ fn item_on_screen(row: &ItemRow, keys: &Keymap) -> String {
             format!(
                 "Left for later. {act} says it is done now; {drop}, with a reason, that it is needed no more."
             )
+        }
+        (Marker::Sensed, "decide") => {
+            format!("Its probe has answered. {act} goes to the line that is next.")
         }
         (Marker::Sensed, _) => format!("Its probe says it is so. {act} goes to the line that is next."),
         (Marker::Done, _) if !row.answers.is_empty() => {

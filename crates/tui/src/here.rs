@@ -79,6 +79,11 @@ impl Model {
         row.marker.is_terminal() && self.list().is_some_and(|list| !rows(list).any(|row| row.current))
     }
 
+    /// Whether there is an incident that is not closed.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.bar.closed_at.is_none())
+    }
+
     /// Whether an action can do something here, now.
     pub(crate) fn applies(&self, action: Action) -> bool {
         if !BINDINGS.iter().any(|b| b.action == action && b.at(self.place)) {

@@ -34,6 +34,8 @@ pub(crate) fn status(row: &ItemRow) -> String {
             let what = value.or(row.response.as_deref()).unwrap_or("done");
             format!("{what} ({})", when())
         }
+        // A decision is not true or false: its probe has given the answer.
+        Marker::Sensed if row.kind == "decide" => format!("sensed: {}{age}", value.unwrap_or("answered")),
         Marker::Sensed => match value {
             Some(value) => format!("sensed true: {value}{age}"),
             None => format!("sensed true{age}"),

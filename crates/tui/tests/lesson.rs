@@ -44,7 +44,7 @@ fn a_newcomer_is_led_from_alert_to_close() {
     screen.press("x");
     screen.enter_text("The dead job's session was terminated");
     screen.press("Enter y");
-    screen.sees("unfinished");
+    screen.sees("not everything is finished");
     screen.press("x");
     insta::assert_snapshot!("abandon", screen.text());
     screen.press("Enter y");

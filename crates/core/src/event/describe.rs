@@ -12,10 +12,16 @@ use crate::text::printable;
 /// What happened, as the rest of a sentence that begins with who did it: one line of printable text, no full stop.
 #[must_use]
 pub fn describe(body: &Body) -> String {
-    printable(&sentence(body))
+    describe_with(body, &|id| format!("fault {}", short(id)))
 }
 
-fn sentence(body: &Body) -> String {
+/// The same, for somebody who has better names for faults than the end of their ids.
+#[must_use]
+pub fn describe_with(body: &Body, fault: &dyn Fn(&str) -> String) -> String {
+    printable(&sentence(body, fault))
+}
+
+fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
     match body {
         Body::IncidentOpened { title, severity, exercise, playbook } => {
             let what = if *exercise { "exercise" } else { "incident" };
@@ -69,14 +75,14 @@ fn sentence(body: &Body) -> String {
         }
 
         Body::FaultApplying { id, fault, target, lease } => {
-            format!("began fault {id}: {} on {}, for at most {lease}", fault_words(fault), target.name)
+            format!("began {} on {}: {}, for at most {lease}", name(id), target.name, fault_words(fault))
         }
-        Body::FaultApplied { id } => format!("put fault {id} in place"),
-        Body::FaultProved { id, evidence } => with(&format!("saw fault {id} take effect"), evidence),
-        Body::FaultNotProved { id, evidence } => with(&format!("saw no effect of fault {id}"), evidence),
-        Body::FaultUndone { id, because } => with(&format!("took fault {id} out"), because),
+        Body::FaultApplied { id } => format!("put {} in place", name(id)),
+        Body::FaultProved { id, evidence } => with(&format!("saw {} take effect", name(id)), evidence),
+        Body::FaultNotProved { id, evidence } => with(&format!("saw no effect of {}", name(id)), evidence),
+        Body::FaultUndone { id, because } => with(&format!("took {} out", name(id)), because),
         Body::FaultResidue { id, why, manual } => {
-            format!("could not take fault {id} out: {why}; by hand: {manual}")
+            format!("could not take {} out: {why}; by hand: {manual}", name(id))
         }
 
         Body::SteadyStateLost { probe, measured } => {
@@ -131,13 +137,14 @@ fn sentence(body: &Body) -> String {
         }
         Body::ItemReopened { item, reason } => with(&format!("took back {item}"), reason),
         Body::ItemSensed { text, from, to, value, detail, .. } => {
-            let value = value.as_ref().map_or(String::new(), |v| format!(" ({v})"));
             let change = match to {
-                Answer::Satisfied => format!("sensed {text}: satisfied{value}"),
-                Answer::Unsatisfied => format!("sensed {text}: not satisfied{value}"),
-                Answer::Unknown => format!("can no longer sense {text}, which was {}{value}", from.word()),
+                Answer::Satisfied => format!("sensed {text}: true"),
+                Answer::Unsatisfied => format!("sensed {text}: not true"),
+                Answer::Unknown => format!("can no longer sense {text}, which was {}", from.word()),
             };
-            with(&change, detail)
+            // The detail says in words what the value says; only without one the value speaks for itself.
+            let why = if detail.is_empty() { value.as_deref().unwrap_or_default() } else { detail };
+            aside(&change, why)
         }
         Body::ItemRegressed { text, detail, .. } => with(&format!("saw {text} lost again"), detail),
         Body::ItemOverridden { text, reason, sense, with: second, .. } => {
@@ -151,7 +158,7 @@ fn sentence(body: &Body) -> String {
             format!("answered {text}: {to}{before}{unknown}")
         }
         Body::ConditionSensed { text, to, detail, .. } => {
-            with(&format!("sensed {text}: {}", to.as_deref().unwrap_or("unknown")), detail)
+            aside(&format!("sensed {text}: {}", to.as_deref().unwrap_or("unknown")), detail)
         }
         Body::TimerStarted { text, until, .. } => {
             format!("began to wait until {} UTC: {text}", until.format("%H:%M:%S"))
@@ -168,7 +175,8 @@ fn sentence(body: &Body) -> String {
         Body::ItemDeferredDone { text, .. } => format!("did what was left: {text}"),
         Body::ItemRan { command, exit, output, .. } => {
             let end = exit.map_or("ended by a signal".to_owned(), |code| format!("exit {code}"));
-            with(&format!("ran {} ({end})", command.join(" ")), output.trim())
+            let output: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            with(&format!("ran {} ({end})", command.join(" ")), &output.join("; "))
         }
 
         Body::Other { kind, data } => other(kind, data),
@@ -190,6 +198,18 @@ fn other(kind: &str, data: &serde_json::Value) -> String {
 /// `what: more`, or `what` when there is no more.
 fn with(what: &str, more: &str) -> String {
     if more.is_empty() { what.to_owned() } else { format!("{what}: {more}") }
+}
+
+/// `what (more)`, or `what` when there is no more.
+fn aside(what: &str, more: &str) -> String {
+    if more.is_empty() { what.to_owned() } else { format!("{what} ({more})") }
+}
+
+/// The end of a fault's id: enough to tell the faults of one drill apart, and short enough for a sentence. The beginning
+/// of an id is its time, which faults injected together share.
+fn short(id: &str) -> &str {
+    const LENGTH: usize = 6;
+    id.char_indices().nth_back(LENGTH - 1).map_or(id, |(at, _)| &id[at..])
 }
 
 fn names(names: &[crate::units::Name]) -> String {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 
 pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, ItemIdError, Phase, SliceKind, Verdict};
-pub use describe::describe;
+pub use describe::{describe, describe_with};
 pub use words::{fault_words, severity_word};
 
 /// Who did something: a person's name, or [`Actor::tool`].

@@ -146,6 +146,6 @@ pub enum Refusal {
         to: Name,
     },
     /// Something is left to do.
-    #[error("unfinished: {}; close with confirmation to abandon", .0.join(", "))]
+    #[error("not everything is finished: {}", .0.join(", "))]
     Unfinished(Vec<String>),
 }

@@ -190,7 +190,7 @@ fn look(model: &mut Model, action: Action) {
         Action::Severity => model.mode = Mode::Menu(Menu::severity()),
         Action::Control => control(model),
         Action::Back => back(model),
-        Action::Quit if model.place != Place::Queue => model.place = Place::Queue,
+        Action::Quit if model.place != Place::Queue && model.goes_on() => model.place = Place::Queue,
         Action::Quit => {
             open_prompt(model, Purpose::Quit);
         }

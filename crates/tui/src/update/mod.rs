@@ -11,13 +11,13 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, KeyEventKind};
 use deadstick_core::Timestamp;
 use deadstick_core::event::{ItemId, Record};
-use deadstick_core::incident::view::{ChecklistState, ItemRow};
+use deadstick_core::incident::view::{ChecklistState, ItemRow, Marker};
 use deadstick_core::incident::{Act, Incident, Refusal, Senses};
 
 use crate::model::{Mode, Model, Running, Sent};
 use crate::news;
 use crate::prompt::{self, Purpose};
-use crate::snapshot::{Snapshot, Subject, subject};
+use crate::snapshot::{Snapshot, Subject, rows, subject};
 
 /// Something that happened to the screen.
 #[derive(Clone, Debug)]
@@ -165,7 +165,9 @@ fn follow(model: &mut Model) {
 fn to_next(model: &mut Model) {
     let Some(list) = model.list() else { return };
     let name = list.checklist.clone();
-    let next = crate::snapshot::rows(list).find(|row| row.current).map(|row| row.id.clone());
+    let next =
+        rows(list).find(|row| row.current).or_else(|| rows(list).find(|row| row.marker == Marker::Deferred));
+    let next = next.map(|row| row.id.clone());
     if let Some(next) = next {
         model.cursors.insert(name, next);
     }
@@ -207,7 +209,7 @@ fn refused(model: &mut Model, act: &Act, refusal: &Refusal) {
     }
     model.acted = None;
     let key = model.settings.keys.shown(crate::keymap::Action::Close);
-    let hint = if model.abandon { format!(" ({key} again offers that)") } else { String::new() };
+    let hint = if model.abandon { format!("; {key} again leaves it so") } else { String::new() };
     model.news.notice(format!("Not done: {refusal}{hint}"), model.now);
 }
 

@@ -56,8 +56,12 @@ fn page(
     for (label, text) in [("When", &list.condition), ("Goal", &list.objective), ("Not when", &list.not_when)]
     {
         if let Some(text) = text {
-            let parts = [(format!("  {label}: "), paint.dim()), (text.clone(), paint.plain())];
-            all.push(line(parts, cells));
+            let label = format!("  {label}: ");
+            let room = cells.saturating_sub(width(&label));
+            for (n, text) in wrap(text, room).into_iter().enumerate() {
+                let begin = if n == 0 { label.clone() } else { " ".repeat(width(&label)) };
+                all.push(line([(begin, paint.dim()), (text, paint.plain())], cells));
+            }
         }
     }
     if let Some(why) = &list.unreadable {
@@ -157,7 +161,9 @@ fn details(all: &mut Vec<Line<'static>>, row: &ItemRow, model: &Model, paint: &P
         tell(&format!("$ {}", argv(command)), Tone::Plain);
     }
     if let Some(running) = model.running.as_ref().filter(|running| running.item == row.id) {
-        tell(&format!("running: {}", argv(&running.command)), Tone::Plain);
+        if running.ended.is_none() {
+            tell(&format!("running: {}", argv(&running.command)), Tone::Quiet);
+        }
         let skipped = running.lines.len().saturating_sub(OUTPUT);
         for text in running.lines.iter().skip(skipped) {
             tell(text, Tone::Plain);
