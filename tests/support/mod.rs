@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use deadstick_core::identity::ProcessStat;
 use tempfile::TempDir;
 
 /// A place with its own state, temporary folder and nothing of the tester's environment.
@@ -232,8 +233,8 @@ pub(crate) fn signal_pid(pid: u32, signal: nix::sys::signal::Signal) {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Some(ProcessStat::parse(&stat)?.parent)
 }
 
 /// What became of a run.

@@ -1,6 +1,6 @@
 //! Identities that stay true when numbers are used again (design law 3).
 //!
-//! Owns the data; leaves reading `/proc` to the crates that touch the host. A bare pid, backend pid or device name is
+//! Owns the data, and what the kernel's text says of it; leaves reading `/proc` to the crates that touch the host. A bare pid, backend pid or device name is
 //! never an identity: each comes with what tells a later bearer of the same number apart.
 
 use schemars::JsonSchema;
@@ -16,6 +16,50 @@ pub struct ProcessIdentity {
     pub start_ticks: u64,
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
+}
+
+/// Where the kernel names this boot, in a line of its own.
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What `/proc/PID/stat` (or that of a thread) says of who a process is and whether it lives, as in `proc_pid_stat(5)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessStat {
+    /// Field 1.
+    pub pid: u32,
+    /// Field 3, a letter.
+    pub state: char,
+    /// Field 4: the parent's pid.
+    pub parent: u32,
+    /// Field 22.
+    pub start_ticks: u64,
+}
+
+impl ProcessStat {
+    /// Reads the line; none when it has another shape. The name in field 2 may hold any bytes: brackets, spaces, and
+    /// what is no UTF-8.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        let (head, fields) = line.rsplit_once(')')?;
+        let pid = head.split_once(" (")?.0.parse().ok()?;
+        let mut fields = fields.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
+        Some(Self { pid, state, parent, start_ticks })
+    }
+
+    /// A zombie holds a number and nothing else: it is gone.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// Stopped by a signal or a tracer.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
 }
 
 /// A network namespace: a process that lives in it, and the namespace's inode number.
@@ -36,4 +80,20 @@ pub struct BackendIdentity {
     pub pid: i32,
     /// `pg_stat_activity.backend_start`, as the server prints it in UTC.
     pub started: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_confuse_the_stat_line() {
+        let line = b"7 (a) Z 1 (\xff)) T 2 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
+        let stat = ProcessStat { pid: 7, state: 'T', parent: 2, start_ticks: 4711 };
+        assert_eq!(ProcessStat::parse(line), Some(stat));
+        assert!(stat.is_stopped() && !stat.is_gone());
+        for other in ["", "7 (a", "7 (a) T 2", "x (a) T 2 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711"] {
+            assert_eq!(ProcessStat::parse(other.as_bytes()), None, "{other:?}");
+        }
+    }
 }

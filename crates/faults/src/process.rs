@@ -6,7 +6,7 @@ use std::fs;
 use std::os::linux::fs::MetadataExt;
 use std::time::Duration;
 
-use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_core::identity::{BOOT_ID, NetworkIdentity, ProcessIdentity, ProcessStat};
 
 /// A process that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,18 +38,11 @@ pub enum Life {
     Gone,
 }
 
-fn read(path: String) -> Result<String, ProcessError> {
-    fs::read_to_string(&path).map_err(|source| ProcessError::Read { path, source })
-}
-
-/// State letter and start time of a process or thread, from a `stat` file.
-fn stat(path: String) -> Result<(char, u64), ProcessError> {
-    let text = read(path.clone())?;
-    // The second field is the command in parentheses and may hold anything, so count from the last parenthesis.
-    let mut fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
-    let state = fields.next().and_then(|field| field.chars().next());
-    let start = fields.nth(18).and_then(|field| field.parse().ok());
-    state.zip(start).ok_or(ProcessError::Form(path))
+fn stat(path: String) -> Result<ProcessStat, ProcessError> {
+    match fs::read(&path) {
+        Ok(line) => ProcessStat::parse(&line).ok_or(ProcessError::Form(path)),
+        Err(source) => Err(ProcessError::Read { path, source }),
+    }
 }
 
 /// The kernel's name for this boot.
@@ -57,7 +50,9 @@ fn stat(path: String) -> Result<(char, u64), ProcessError> {
 /// # Errors
 /// `/proc` is not there.
 pub fn boot_id() -> Result<String, ProcessError> {
-    Ok(read("/proc/sys/kernel/random/boot_id".to_owned())?.trim().to_owned())
+    let text = fs::read_to_string(BOOT_ID)
+        .map_err(|source| ProcessError::Read { path: BOOT_ID.to_owned(), source })?;
+    Ok(text.trim().to_owned())
 }
 
 /// Milliseconds since boot, sleep included (`CLOCK_BOOTTIME`).
@@ -74,7 +69,7 @@ pub fn boottime_ms() -> u64 {
 /// It is gone, or `/proc` cannot be read.
 pub fn of(pid: u32) -> Result<ProcessIdentity, ProcessError> {
     match stat(format!("/proc/{pid}/stat")) {
-        Ok((_, start_ticks)) => Ok(ProcessIdentity { pid, start_ticks, boot: boot_id()? }),
+        Ok(stat) => Ok(ProcessIdentity { pid, start_ticks: stat.start_ticks, boot: boot_id()? }),
         Err(ProcessError::Read { source, .. }) if is_absent(&source) => Err(ProcessError::Gone(pid)),
         Err(other) => Err(other),
     }
@@ -98,7 +93,7 @@ pub fn life(process: &ProcessIdentity) -> Result<Life, ProcessError> {
         Err(ProcessError::Read { source, .. }) if is_absent(&source) => return Ok(Life::Gone),
         Err(other) => return Err(other),
     };
-    if leader.1 != process.start_ticks || matches!(leader.0, 'Z' | 'X') || boot_id()? != process.boot {
+    if leader.start_ticks != process.start_ticks || leader.is_gone() || boot_id()? != process.boot {
         return Ok(Life::Gone);
     }
     let path = format!("/proc/{}/task", process.pid);
@@ -109,8 +104,7 @@ pub fn life(process: &ProcessIdentity) -> Result<Life, ProcessError> {
     };
     let all_stopped = threads.flatten().all(|thread| {
         // A thread that ended between the two reads is not running.
-        stat(format!("{}/stat", thread.path().display()))
-            .map_or(true, |(state, _)| matches!(state, 'T' | 't'))
+        stat(format!("{}/stat", thread.path().display())).map_or(true, |stat| stat.is_stopped())
     });
     Ok(if all_stopped { Life::Stopped } else { Life::Running })
 }

@@ -5,18 +5,17 @@ use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 
-use deadstick_core::identity::ProcessIdentity;
+use deadstick_core::identity::{BOOT_ID, ProcessIdentity, ProcessStat};
+
+fn stat(which: &str) -> Result<ProcessStat> {
+    ProcessStat::parse(&fs::read(format!("/proc/{which}/stat"))?)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "/proc/PID/stat is not as expected"))
+}
 
 /// The process that `/proc/<which>` shows.
 fn read(which: &str) -> Result<ProcessIdentity> {
-    let stat = fs::read_to_string(format!("/proc/{which}/stat"))?;
-    let malformed = || Error::new(ErrorKind::InvalidData, "/proc/PID/stat is not as expected");
-    let pid = stat.split(' ').next().and_then(|p| p.parse().ok()).ok_or_else(malformed)?;
-    // The command in brackets may itself hold brackets and spaces: fields are counted from the last bracket. The first
-    // one after it is field 3, the start time is field 22.
-    let rest = stat.rsplit_once(") ").ok_or_else(malformed)?.1;
-    let start_ticks = rest.split(' ').nth(22 - 3).and_then(|t| t.parse().ok()).ok_or_else(malformed)?;
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    let ProcessStat { pid, start_ticks, .. } = stat(which)?;
+    let boot = fs::read_to_string(BOOT_ID)?.trim().to_owned();
     Ok(ProcessIdentity { pid, start_ticks, boot })
 }
 
@@ -32,12 +31,7 @@ pub(crate) fn of(pid: u32) -> Result<ProcessIdentity> {
 
 /// The parent of this process.
 pub(crate) fn parent() -> Result<u32> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))
-        .and_then(|pid| pid.trim().parse().ok())
-        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "/proc/self/status names no parent"))
+    Ok(stat("self")?.parent)
 }
 
 /// The inode number of this process's network namespace.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use deadstick_core::identity::ProcessIdentity;
+use deadstick_core::identity::{BOOT_ID, ProcessIdentity, ProcessStat};
 use deadstick_core::probe::{ProcessProbe, ProcessState};
 
 use crate::prober::Context;
@@ -54,7 +54,7 @@ const fn word(state: ProcessState) -> &'static str {
 
 fn state(pid: u32, identity: Option<&ProcessIdentity>) -> io::Result<ProcessState> {
     if let Some(identity) = identity
-        && fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim() != identity.boot
+        && fs::read_to_string(BOOT_ID)?.trim() != identity.boot
     {
         return Ok(ProcessState::Gone);
     }
@@ -64,17 +64,18 @@ fn state(pid: u32, identity: Option<&ProcessIdentity>) -> io::Result<ProcessStat
         Err(error) if went(&error) => return Ok(ProcessState::Gone),
         Err(error) => return Err(error),
     };
-    let stat = Stat::parse(&String::from_utf8_lossy(&line))
+    let stat = ProcessStat::parse(&line)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its stat line has another shape"))?;
     if identity.is_some_and(|i| i.start_ticks != stat.start_ticks) {
         return Ok(ProcessState::Gone);
     }
-    Ok(match stat.state {
-        'Z' | 'X' | 'x' => ProcessState::Gone,
-        'T' | 't' => ProcessState::Paused,
-        // The freezer shows as sleep, not as stop.
-        _ if freezer::holds(&folder)? => ProcessState::Paused,
-        _ => ProcessState::Running,
+    Ok(if stat.is_gone() {
+        ProcessState::Gone
+    // The freezer shows as sleep, not as stop.
+    } else if stat.is_stopped() || freezer::holds(&folder)? {
+        ProcessState::Paused
+    } else {
+        ProcessState::Running
     })
 }
 
@@ -82,34 +83,4 @@ fn state(pid: u32, identity: Option<&ProcessIdentity>) -> io::Result<ProcessStat
 fn went(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
-}
-
-/// What is needed of `/proc/PID/stat`.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    start_ticks: u64,
-}
-
-impl Stat {
-    /// Fields 3 and 22. The name in field 2 may hold anything, closing brackets too.
-    fn parse(line: &str) -> Option<Self> {
-        let (_, fields) = line.rsplit_once(')')?;
-        let mut fields = fields.split_ascii_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let start_ticks = fields.nth(18)?.parse().ok()?;
-        Some(Self { state, start_ticks })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_confuse_the_stat_line() {
-        let line = "7 (a) Z 1 (b)) T 1 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
-        assert_eq!(Stat::parse(line), Some(Stat { state: 'T', start_ticks: 4711 }));
-        assert_eq!(Stat::parse("7 (a"), None);
-    }
 }
