@@ -1,7 +1,7 @@
 //! The toxics that hit one direction of one connection, joined in order. Pure, like the stages it is made of.
 //!
 //! Owns which toxics apply here (the dice are thrown once per connection, stream and toxic) and what becomes of held
-//! data when the list changes. Leaves sockets and waiting to the [`link`](crate::link).
+//! data when the list changes. Leaves sockets and waiting to the `link`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;

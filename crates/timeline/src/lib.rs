@@ -3,7 +3,7 @@
 //! - [`log`]: one incident's log, one chain per writer, durable before it is acknowledged;
 //! - [`appender`]: one log for many callers, with one sync for all who ask at the same time;
 //! - [`ledger`]: the write-ahead record of what must be undone;
-//! - [`verify`]: whether a log can be believed;
+//! - [`mod@verify`]: whether a log can be believed;
 //! - [`export`]: the timeline as Markdown, CSV and JSON Lines;
 //! - [`samples`]: the side stream of measurements;
 //! - [`state`]: where everything lies.

@@ -1,6 +1,6 @@
 //! The debrief: what a drill or an incident was, read off its records alone.
 //!
-//! Owns the figures and their rules; [`text`] writes them for people. An act counts only when it is on the right target
+//! Owns the figures and their rules; `text` writes them for people. An act counts only when it is on the right target
 //! and not before the onset (a responder cannot score by being early or by naming nothing). Detection goes by when a
 //! thing happened, and says where that was recorded later. Leaves reading the timeline to its caller.
 

@@ -1,8 +1,8 @@
 //! A drill: one run of a playbook, as a pure engine.
 //!
 //! Owns the order of things: gate, baseline, run, respond, revert, recovery; and the verdict. What happens outside comes
-//! in as [`Input`] with the time since the drill began, what is to be done goes out as [`Effect`]. [`streams`] judges
-//! what users see, [`schedule`] knows which step is due. Leaves doing anything at all to the runner.
+//! in as [`Input`] with the time since the drill began, what is to be done goes out as [`Effect`]. `streams` judges
+//! what users see, `schedule` knows which step is due. Leaves doing anything at all to the runner.
 
 mod engine;
 mod schedule;

@@ -1,6 +1,6 @@
 //! Everything that can happen, as it stands on the timeline.
 //!
-//! Owns the event with its two times, who did it, and the record around it; the bodies are in [`body`]. Leaves framing,
+//! Owns the event with its two times, who did it, and the record around it; the bodies are in `body`. Leaves framing,
 //! hashing and durability to the timeline crate. Events are facts: a correction is a new event (design law 7).
 
 mod body;

@@ -1,6 +1,6 @@
 //! A playbook as it is written: the shape of the YAML, key by key.
 //!
-//! Owns the serde structs (and, through them, the JSON Schema); leaves their meaning to [`super::compile`]. Every struct
+//! Owns the serde structs (and, through them, the JSON Schema); leaves their meaning to `super::compile`. Every struct
 //! refuses unknown keys; what later checks may complain about is [`Located`].
 
 use indexmap::IndexMap;

@@ -1,6 +1,6 @@
 //! Playbooks: staged outages as data.
 //!
-//! Owns the compiled model that the drill engine runs. [`file`] is the shape of the YAML, [`compile`] turns one into the
+//! Owns the compiled model that the drill engine runs. [`mod@file`] is the shape of the YAML, `compile` turns one into the
 //! other and collects everything that is wrong. Leaves running to [`crate::drill`].
 
 mod compile;

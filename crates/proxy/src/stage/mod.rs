@@ -2,7 +2,7 @@
 //!
 //! A [`Stage`] is offered items with the moment they arrive and asked what it does now; it answers with an item to
 //! pass on, a moment to be asked again, or nothing. It never reads a clock, never waits and never touches a socket. The
-//! [`chain`](crate::chain) joins stages; the [`link`](crate::link) drives a chain with real sockets and real time.
+//! [`chain`](crate::chain) joins stages; the `link` drives a chain with real sockets and real time.
 
 mod bandwidth;
 mod corrupt;

@@ -1,6 +1,6 @@
 //! What a toxic is: a kind with its attributes, a stream, and the share of connections it hits.
 //!
-//! The kinds are a table, [`kinds`](self::kinds). What a kind *does* is in [`crate::stage`].
+//! The kinds are a table, `kinds`. What a kind *does* is in [`crate::stage`].
 
 mod kinds;
 mod words;

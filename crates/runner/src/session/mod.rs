@@ -1,8 +1,8 @@
 //! A session: one process at work on one incident.
 //!
 //! Owns the one place where acts are decided, made durable and folded, in that order, so that nothing is shown that is
-//! not on the disk; follows what other processes write to the same incident; tells everybody who listens. [`sensing`]
-//! asks the probes of open checklists, [`command`] runs their commands. Leaves the rules to core's incident engine and
+//! not on the disk; follows what other processes write to the same incident; tells everybody who listens. `sensing`
+//! asks the probes of open checklists, `command` runs their commands. Leaves the rules to core's incident engine and
 //! the files to the timeline crate.
 //!
 //! All of it happens on one thread, in turn: two acts can never be decided on the same state.

@@ -1,8 +1,8 @@
 //! The log of one incident: a directory with one series of segment files per writer.
 //!
 //! Owns appending: one writer per process, locked while it lives; its chain; durability before acknowledgement; the repair
-//! of its own torn tail. Reading is in [`read`], group commit for many callers in [`crate::appender`], belief in
-//! [`crate::verify`]. Leaves the layout of a line to [`crate::line`].
+//! of its own torn tail. Reading is in `read`, group commit for many callers in [`crate::appender`], belief in
+//! [`mod@crate::verify`]. Leaves the layout of a line to `crate::line`.
 //!
 //! Read in this order: [`Log`], [`read_all`], [`Follower`].
 
