@@ -2,10 +2,12 @@
 //!
 //! Owns reading lines and printing what the tui's plain mode says, for pipes, screen readers and dumb terminals.
 
+use std::io;
+
 use deadstick_runner::session::now;
 use deadstick_tui::plain::Plain;
 use deadstick_tui::{Effect, Msg, Settings};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -20,7 +22,7 @@ pub(crate) async fn respond(
     settings.resume.clone_from(&seat.resume);
     let mut plain = Plain::new(settings);
     say(context, &plain.greet());
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut lines = typed();
     let mut records = seat.session.records();
     let mut changes = seat.session.changes();
     changes.mark_changed();
@@ -45,9 +47,9 @@ pub(crate) async fn respond(
                     return Ok(format!("{why}; come back with: {}", seat.resume));
                 }
             }
-            line = lines.next_line() => {
-                let line = line.map_err(|error| Failure::internal(format!("stdin cannot be read: {error}")))?;
+            line = lines.recv() => {
                 let Some(line) = line else { return Ok(format!("come back with: {}", seat.resume)) };
+                let line = line.map_err(|error| Failure::internal(format!("stdin cannot be read: {error}")))?;
                 match plain.parse(&line, now()) {
                     Err(hint) => say(context, &[hint.to_string()]),
                     Ok(effects) => {
@@ -60,6 +62,20 @@ pub(crate) async fn respond(
             }
         }
     }
+}
+
+/// The lines of stdin, from a thread of its own: a read cannot be called off, and nobody who ends this process should
+/// have to wait for one more line.
+fn typed() -> mpsc::UnboundedReceiver<io::Result<String>> {
+    let (sink, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lines() {
+            if sink.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// What came of some effects.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::Phase;
 use crate::lab::{Command, LabDescription, Setting, Values};
-use crate::playbook::{Playbook, World};
+use crate::playbook::{Playbook, Toxics, World};
 use crate::source::Source;
 
 static LAB: LabDescription = LabDescription {
@@ -47,7 +47,8 @@ abort: { after: 1m, when: [{ probe: db, unsatisfied-for: 2s }] }
 fn playbook() -> Playbook {
     let source = Source { name: "toy.yaml".into(), text: TEXT.into() };
     let checklists = BTreeMap::new();
-    Playbook::read(&source, &World { labs: &[&LAB], checklists: &checklists })
+    let toxics = Toxics { kinds: &[], check: |_| Ok(()) };
+    Playbook::read(&source, &World { labs: &[&LAB], checklists: &checklists, toxics })
         .expect("the toy playbook is right")
 }
 
@@ -103,7 +104,7 @@ impl Stage {
                             self.door_open = settings.contains(&("door".into(), "open".into()));
                         }
                         Step::Inject(_) => self.paused = self.lands,
-                        Step::Run { .. } | Step::Wait(_) => {}
+                        Step::Run { .. } | Step::Wait(_) | Step::Toxic(_) => {}
                     }
                     let missed = matches!(what, Step::Inject(_)) && !self.lands;
                     let outcome =

@@ -29,6 +29,9 @@ use crate::screen::Seat;
 /// How long a responder who has left is waited for: everything is being undone meanwhile.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// What a responder who is new to this sees until there is something to do.
+const WATCH: &str = "The practice system is up and all is well. Wait: an alert comes in soon.";
+
 /// Stages it.
 pub(crate) fn run(context: &Context, args: &args::Drill) -> Answer {
     let playbook = library::playbook(&args.playbook)?;
@@ -123,6 +126,7 @@ fn describe_step(step: &Step) -> String {
         Step::Run { command, options } if options.is_empty() => format!("run {command}"),
         Step::Run { command, options } => format!("run {command} with {}", pairs(options)),
         Step::Wait(wait) => format!("wait {}", humantime::format_duration(*wait)),
+        Step::Toxic(toxic) => format!("put the toxic {toxic}"),
         Step::Inject(fault) => format!("inject {} on {}", drill::kind_of(&fault.fault), fault.host),
     }
 }
@@ -215,6 +219,7 @@ async fn stage(
                 banner,
                 stop: screen_end,
             };
+            let calm = tokio::spawn(until_alert(session.clone(), tell_banner.clone()));
             let person = respond::seat_at(context, seat, args.plain);
             tokio::pin!(person);
             let (report, farewell) = tokio::select! {
@@ -235,12 +240,22 @@ async fn stage(
                     (over(drill.await)?, farewell)
                 }
             };
+            calm.abort();
             tokio::time::sleep(LAST_WORDS).await;
             context.note(&farewell);
             report
         }
     };
     finish(context, args, &session, report, sensing).await
+}
+
+/// Takes the request to wait away once there is something to do.
+async fn until_alert(session: Session, banner: watch::Sender<Option<String>>) {
+    let mut changes = session.changes();
+    // The session outlives whoever waits for it; without it there is nothing to take away.
+    if changes.wait_for(|incident| !incident.queue().is_empty()).await.is_ok() {
+        banner.send_if_modified(|line| line.take_if(|line| line == WATCH).is_some());
+    }
 }
 
 /// Where progress goes: nowhere while a screen is up but to its banner, to stderr for machines, else to stdout.
@@ -250,7 +265,7 @@ fn progress(context: &Context, on_screen: bool, banner: watch::Sender<Option<Str
         if on_screen {
             // A responder sees the lab come up, not what is being staged.
             if line == drill::LAB_IS_UP {
-                banner.send_replace(None);
+                banner.send_replace(Some(WATCH.to_owned()));
             } else if let Some(line) = line.strip_prefix("          lab: ") {
                 banner.send_replace(Some(format!("the practice system comes up: {line}")));
             }

@@ -1,9 +1,10 @@
 //! Stages a playbook: the async shell around core's drill engine.
 //!
 //! Owns the loop that turns every outside happening into one input and carries out what comes back: the lab, the faults,
-//! the streams, the timeline. `performer` does things, `streams` watches users. Leaves every decision to the engine,
+//! the streams, the timeline. [`performer`] does things, [`streams`] watches users, [`link`] is what toxics are put on. Leaves every decision to the engine,
 //! and privileged work to the faults crate.
 
+pub(crate) mod link;
 mod performer;
 mod streams;
 
@@ -155,6 +156,12 @@ pub async fn run(settings: Settings) -> Result<Report, DrillError> {
                 Effect::StartLab(values) => performer.start_lab(values),
                 Effect::StartStreams => {
                     progress(LAB_IS_UP);
+                    if drill.playbook().has_toxics()
+                        && let Err(why) = performer.lead_users().await
+                    {
+                        performer
+                            .input(Input::Stop(format!("the proxy for toxics could not be started: {why}")));
+                    }
                     streams.start(drill.playbook(), &performer).await;
                 }
                 Effect::Do(id, step) => performer.carry_out(id, step),

@@ -42,7 +42,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(log: Log, past: &Timeline, publish: watch::Sender<Arc<Incident>>, sensed: watch::Sender<Arc<Senses>>) -> Self {
+    pub(super) fn new(
+        log: Log,
+        past: &Timeline,
+        publish: watch::Sender<Arc<Incident>>,
+        sensed: watch::Sender<Arc<Senses>>,
+    ) -> Self {
         let (incident, records, listeners) = (Incident::default(), Vec::new(), Vec::new());
         let mut desk = Self { log, incident, senses: Senses::default(), records, publish, sensed, listeners };
         desk.take(&past.records);
