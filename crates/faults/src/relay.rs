@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes relays.
 pub trait RelayFactory: Send + Sync {
-    /// Starts one: accepts on the listener, dials the peer for each connection, and passes bytes on late both ways, the
-    /// end of each direction included. Dropping what is returned stops it and closes its connections.
+    /// Starts one: accepts on the listener, dials the peer for each connection, and passes bytes on late towards
+    /// the peer, their end included, as a shaped device does; answers come back at once. Dropping what is returned stops it and closes its connections.
     ///
     /// # Errors
     /// It could not be started.
@@ -36,7 +36,7 @@ pub struct RelayOrder {
     pub listener: TcpListener,
     /// To whom bytes are passed.
     pub upstream: SocketAddr,
-    /// By how much they are late, each way.
+    /// By how much they are late.
     pub delay: Duration,
     /// Plus or minus this much.
     pub jitter: Duration,

@@ -253,6 +253,10 @@ async fn remove_folder(path: &Path, mark: &str) -> Result<Undone, UndoFailure> {
             if fs::remove_dir(path).is_ok() {
                 return Ok(Undone::Done);
             }
+            // Owner and guardian may both be at it: the other has just removed it.
+            if !path.try_exists().map_err(failed)? {
+                return Ok(Undone::AlreadyGone);
+            }
             return Err(UndoFailure { why: format!("{} carries no mark of ours", path.display()), manual });
         }
         Err(error) => return Err(failed(error)),
@@ -280,7 +284,11 @@ fn remove_marked(path: &Path) -> io::Result<()> {
         if entry.file_name() == MARK_FILE {
             continue;
         }
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())
+        } else {
+            fs::remove_file(entry.path())
+        }?;
     }
     match fs::remove_file(path.join(MARK_FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -119,10 +119,12 @@ impl Lab {
     }
 
     /// Resolves when the lab has ended, for whatever reason.
-    pub async fn ended(&self) {
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut ended = self.ended.clone();
-        // An error means that the task that waits for the child is gone, and with it the runtime: ended too.
-        ended.wait_for(|ended| *ended).await.ok();
+        async move {
+            // An error means that the task that waits for the child is gone, and with it the runtime: ended too.
+            ended.wait_for(|ended| *ended).await.ok();
+        }
     }
 
     /// Ends the lab: every process, namespace and file of it is gone when this returns.

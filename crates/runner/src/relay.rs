@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadstick_faults::relay::{Dialer, RelayFactory, RelayOrder};
-use deadstick_proxy::{Connect, Connecting, Latency, Proxy, Stream, Toxic};
+use deadstick_proxy::{Connect, Connecting, Latency, Proxy, SlowClose, Stream, Toxic};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -29,7 +29,12 @@ impl RelayFactory for ProxyRelays {
                 Err(error) => return drop(started.send(Err(io::Error::other(error.to_string())))),
             };
             let latency = Latency { latency: millis(delay), jitter: millis(jitter) };
-            let added = proxy.add_toxic(Toxic::new(latency, Stream::Upstream));
+            // On a late link the end of a connection is as late as its bytes; the latency toxic, as its model, passes it on
+            // at once.
+            let end = SlowClose { delay: millis(delay) };
+            let added = proxy
+                .add_toxic(Toxic::new(latency, Stream::Upstream))
+                .and_then(|_| proxy.add_toxic(Toxic::new(end, Stream::Upstream)));
             let failed = added.is_err();
             drop(started.send(added.map_err(|error| io::Error::other(error.to_string()))));
             if !failed {

@@ -156,8 +156,11 @@ impl Shared {
                 });
                 let order = prepared.await.map_err(|_| FaultError::Lost)?.map_err(failed)?;
                 let port = order.listener.local_addr().map_err(|error| failed(error.to_string()))?.port();
-                // On this runtime, where the relay's tasks will live.
-                let relay = factory.start(order).map_err(|error| failed(format!("the relay: {error}")))?;
+                // Starting one may block until its tasks run, which a thread that has tasks to run must not.
+                let started = tokio::task::spawn_blocking(move || factory.start(order)).await;
+                let relay = started
+                    .map_err(|_| FaultError::Lost)?
+                    .map_err(|error| failed(format!("the relay: {error}")))?;
                 state.holds.push(Hold::Relay(relay));
                 let effect = TableEffect::Redirect { peer: *peer, port, mark: relay::MARK };
                 self.install(network, Layer::Internet, effect, live, state, &mut placed).await?;

@@ -121,9 +121,7 @@ pub(super) fn latency(
     let peer = SocketAddr::new(*address, *port);
     let objects = vec![
         object(
-            format!(
-                "a relay in the same network that passes bytes to {peer} after {delay} ± {jitter}, each way"
-            ),
+            format!("a relay in the same network that passes bytes to {peer} after {delay} ± {jitter}"),
             "end the relay and its connections",
         ),
         owned_table(&network, &format!("sends new connections to {peer} through the relay")),

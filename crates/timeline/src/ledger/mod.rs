@@ -31,7 +31,7 @@ pub use error::{DamagedLine, LedgerError};
 pub use view::{LedgerFault, LedgerFile};
 
 use crate::storage::{self, Storage};
-use entry::{EntryLine, VERSION};
+use entry::{EntryLine, VERSION, settle};
 use error::at;
 use files::{prune, read_from, try_lock};
 use view::View;
@@ -140,6 +140,13 @@ impl Ledger {
             return Err(LedgerError::NotDurable(self.path.clone()));
         }
         let state = next(inner.view.state(fault), entry)
+            .or_else(|refused| match (refused.state, entry) {
+                // The other process undid it at the same time and could not; that this one could is what counts.
+                (Some(FaultState::Residue), Entry::Undone) => {
+                    settle(refused.state, inner.view.last_by(fault), self.by, entry)
+                }
+                _ => Err(refused),
+            })
             .map_err(|source| LedgerError::OutOfOrder { fault: fault.clone(), source })?;
         let torn = inner.tail_is_torn().map_err(at(&self.path, "read"))?;
         let line =

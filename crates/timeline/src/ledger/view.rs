@@ -105,6 +105,11 @@ impl View {
         self.faults.get(fault).map(|t| t.fault.state)
     }
 
+    /// Who wrote the newest entry of a fault.
+    pub(super) fn last_by(&self, fault: &str) -> Option<u32> {
+        self.faults.get(fault).map(|t| t.by)
+    }
+
     /// Every fault, in the order in which they were applied.
     pub(super) fn faults(&self) -> Vec<LedgerFault> {
         let mut all: Vec<_> = self.faults.values().collect();
