@@ -1,4 +1,4 @@
-//! `deadstick proxy` as its users start it: flags, configuration, calls, the client, signals, exit codes.
+//! `deadstick proxy` as its users start it, and toxics in playbooks: flags, configuration, calls, the client, signals, exit codes, proofs.
 
 mod support;
 
@@ -217,4 +217,70 @@ fn a_configuration_that_cannot_be_read_stops_nothing() {
         server.signal(Signal::SIGTERM);
         assert_eq!(server.wait(), Some(0));
     }
+}
+
+/// A playbook on lab shop with one toxic between the users and the front.
+fn toxic_playbook(place: &Place, toxic: &str) -> String {
+    let text = format!(
+        r#"
+playbook: toxic
+title: The way to the shop is disturbed
+lab: shop
+steady-state:
+  - probe: catalogue
+    http: {{ url: "{{{{shop.url}}}}/catalogue", timeout: 2s }}
+    every: 100ms
+    tolerate: {{ success: 99%, p95: 500ms, over: 1s }}
+slices:
+  - slice: link
+    defence: The way to the shop is short
+    hole: Something on the way disturbs it
+    at: 500ms
+    open: {{ {toxic} }}
+outage: {{ steady-state-lost-for: 1s }}
+abort: {{ after: 1m }}
+"#
+    );
+    place.file("toxic.yaml", text)
+}
+
+/// Stages it; the exit code, the report, and the timeline in lines.
+fn stage(toxic: &str) -> (Option<i32>, Value, String) {
+    let place = Place::new();
+    let path = toxic_playbook(&place, toxic);
+    let ran = place.run(&["drill", &path, "--headless", "--json"]);
+    let report = ran.json();
+    let timeline = place.run(&["timeline", "show"]).out;
+    assert_eq!(report["residue"], json!([]), "{}", ran.err);
+    assert_eq!(place.residue(), Vec::<String>::new(), "{}", ran.err);
+    (ran.code, report, timeline)
+}
+
+#[test]
+fn a_playbook_puts_latency_on_the_users_link() {
+    let toxic = "toxic: latency, on: users, stream: downstream, attributes: { latency: 800, jitter: 0 }, toxicity: 1.0";
+    let (code, report, timeline) = stage(toxic);
+    assert_eq!((code, &report["verdict"]), (Some(0), &json!("outage")), "{report}\n{timeline}");
+    assert!(report["steady_state"]["regained_at"].is_string(), "it is off again: {report}");
+    for expected in
+        ["latency on users, downstream", "latency-1 was proved: it acts on", "latency-1 is off the link"]
+    {
+        assert!(timeline.contains(expected), "{expected:?} in\n{timeline}");
+    }
+}
+
+#[test]
+fn a_playbook_resets_the_users_connections() {
+    let (code, report, timeline) = stage("toxic: reset_peer, on: users, attributes: { timeout: 0 }");
+    assert_eq!((code, &report["verdict"]), (Some(0), &json!("outage")), "{report}\n{timeline}");
+    assert!(timeline.contains("a request through it: connection reset"), "{timeline}");
+    assert!(report["steady_state"]["regained_at"].is_string(), "it is off again: {report}");
+}
+
+#[test]
+fn a_toxic_that_hits_nobody_is_never_a_pass() {
+    let (code, report, timeline) =
+        stage("toxic: latency, on: users, toxicity: 0.0000001, attributes: { latency: 800 }");
+    assert_eq!((code, &report["verdict"]), (Some(4), &json!("invalid")), "{report}\n{timeline}");
+    assert!(timeline.contains("it acts on no connection"), "{timeline}");
 }

@@ -35,6 +35,7 @@ fn stages(criterion: &mut Criterion) {
                 toxicity: 1.0,
                 kind,
                 wire: Arc::default(),
+                hits: Arc::default(),
             })
             .collect();
         let side = Side { connection: Dice::new(1), stream: Stream::Downstream };

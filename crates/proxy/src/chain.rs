@@ -4,7 +4,7 @@
 //! data when the list changes. Leaves sockets and waiting to the `link`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::clock::Time;
@@ -26,6 +26,8 @@ pub struct Spec {
     pub kind: Kind,
     /// What all connections of the proxy share for it; see [`stage`].
     pub wire: Arc<AtomicU64>,
+    /// On how many streams of connections it has begun to act.
+    pub hits: Arc<AtomicU64>,
 }
 
 impl Spec {
@@ -137,6 +139,7 @@ impl Chain {
                 }
                 self.slots.push(slot);
             } else if let Some(stage) = stage(&spec.kind, self.side.stream, &exchange.commons(spec), now) {
+                spec.hits.fetch_add(1, Ordering::Relaxed);
                 self.slots.push(Slot {
                     serial: spec.serial,
                     revision: spec.revision,
@@ -225,7 +228,14 @@ mod tests {
     use crate::toxic::{Bandwidth, Latency, Noop, ResetPeer, SlowClose, Timeout};
 
     fn spec(serial: u64, kind: impl Into<Kind>) -> Spec {
-        Spec { serial, revision: 0, toxicity: 1.0, kind: kind.into(), wire: Arc::default() }
+        Spec {
+            serial,
+            revision: 0,
+            toxicity: 1.0,
+            kind: kind.into(),
+            wire: Arc::default(),
+            hits: Arc::default(),
+        }
     }
 
     fn side(connection: Dice) -> Side {

@@ -1,7 +1,9 @@
 //! One client's connection from accept to close: dial the upstream, run a link each way, part in order.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::net::Shutdown;
@@ -117,12 +119,16 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<T
     let begin = now();
     let side = Side { connection: dice.clone(), stream: Stream::Upstream };
     let mut alarm = Alarm::default();
+    let mut seen = BTreeSet::new();
     loop {
         let (_, specs) = toxics.specs(Stream::Upstream);
         let mut due = begin;
         let mut fails = Failure::None;
         let mut fault = None;
         for spec in specs.iter().filter(|spec| spec.hits(&side)) {
+            if matches!(spec.kind, Kind::Tls(_) | Kind::Connect(_)) && seen.insert(spec.serial) {
+                spec.hits.fetch_add(1, Ordering::Relaxed);
+            }
             if let Kind::Tls(tls) = &spec.kind {
                 fault = fault.or(Some(tls.fault));
             }

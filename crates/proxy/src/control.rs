@@ -104,6 +104,7 @@ struct Entry {
     revision: u64,
     toxic: Toxic,
     wire: Arc<AtomicU64>,
+    hits: Arc<AtomicU64>,
 }
 
 /// A change of a proxy's toxics that cannot be.
@@ -130,7 +131,7 @@ impl ToxicList {
         }
         inner.names.insert(toxic.name.clone(), serial);
         inner.next_serial += 1;
-        inner.entries.push(Entry { serial, revision: 0, wire: Arc::default(), toxic });
+        inner.entries.push(Entry { serial, revision: 0, wire: Arc::default(), hits: Arc::default(), toxic });
         self.changed(&mut inner);
         Ok(())
     }
@@ -139,6 +140,12 @@ impl ToxicList {
         let inner = lock(&self.inner);
         let at = inner.position(name)?;
         Some(inner.entries[at].toxic.clone())
+    }
+
+    pub(crate) fn hits(&self, name: &str) -> Option<u64> {
+        let inner = lock(&self.inner);
+        let at = inner.position(name)?;
+        Some(inner.entries[at].hits.load(Ordering::Relaxed))
     }
 
     /// Replaces the toxic of that name by what `change` makes of it, or leaves it alone if that fails.
@@ -204,6 +211,7 @@ impl ToxicList {
                 toxicity: entry.toxic.toxicity,
                 kind: entry.toxic.kind.clone(),
                 wire: Arc::clone(&entry.wire),
+                hits: Arc::clone(&entry.hits),
             })
             .collect();
         inner.specs[stream as usize] = Some(Arc::clone(&specs));

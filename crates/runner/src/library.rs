@@ -12,6 +12,8 @@ use deadstick_core::source::{Diagnostic, LONGEST_SOURCE, Source, did_you_mean};
 use deadstick_core::units::Name;
 use sha2::{Digest, Sha256};
 
+use crate::drill::link;
+
 /// A shipped file: its name without ending, and its text.
 type Shipped = (&'static str, &'static str);
 
@@ -148,8 +150,10 @@ pub fn playbook(name: &str) -> Result<Read<Playbook>, LibraryError> {
             checklists.insert(read.value.name.value.clone(), item_ids(&read.value));
         }
     }
-    let world = World { labs: &deadstick_lab::ALL, checklists: &checklists };
-    let value = Playbook::read(&source, &world).map_err(LibraryError::Wrong)?;
+    let value = link::with_toxics(|toxics| {
+        Playbook::read(&source, &World { labs: &deadstick_lab::ALL, checklists: &checklists, toxics })
+    })
+    .map_err(LibraryError::Wrong)?;
     Ok(Read { source, value })
 }
 

@@ -14,8 +14,8 @@ use crate::units::Name;
 
 use super::file::{PlaybookFile, SliceFile, Steps, WatchedProbeFile};
 use super::{
-    AbortCondition, LoadProbe, Playbook, Response, Scheduled, Slice, SteadyProbe, Step, WatchedProbe, World,
-    step,
+    AbortCondition, LoadProbe, Playbook, Response, Scheduled, Slice, SteadyProbe, Step, Toxics, WatchedProbe,
+    World, step,
 };
 
 /// Between the end of an outage that could just be and the end of the watch.
@@ -32,7 +32,7 @@ pub(super) fn compile(file: PlaybookFile, world: &World<'_>) -> Result<Playbook,
                 .hint(did_you_mean(&file.lab.value, known)),
         ]);
     };
-    let mut checker = Checker { lab, probes: BTreeMap::new(), problems: Vec::new() };
+    let mut checker = Checker { lab, toxics: world.toxics, probes: BTreeMap::new(), problems: Vec::new() };
     let playbook = checker.playbook(file, world);
     match playbook {
         Some(playbook) if checker.problems.is_empty() => Ok(playbook),
@@ -40,13 +40,14 @@ pub(super) fn compile(file: PlaybookFile, world: &World<'_>) -> Result<Playbook,
     }
 }
 
-struct Checker {
+struct Checker<'a> {
     lab: &'static LabDescription,
+    toxics: Toxics<'a>,
     probes: BTreeMap<Name, usize>,
     problems: Vec<Diagnostic>,
 }
 
-impl Checker {
+impl Checker<'_> {
     fn problem(&mut self, message: impl Into<String>, place: &Place, hint: impl Into<String>) {
         self.problems.push(Diagnostic::new(message, place.clone()).hint(hint));
     }
@@ -203,7 +204,11 @@ impl Checker {
     }
 
     fn steps(&mut self, steps: Steps) -> Vec<Step> {
-        steps.0.into_iter().filter_map(|s| step::compile(s, self.lab, &mut self.problems)).collect()
+        steps
+            .0
+            .into_iter()
+            .filter_map(|s| step::compile(s, self.lab, &self.toxics, &mut self.problems))
+            .collect()
     }
 
     fn slices(&mut self, files: Vec<SliceFile>) -> Vec<Slice> {

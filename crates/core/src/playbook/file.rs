@@ -14,6 +14,8 @@ use crate::source::Located;
 use crate::steady_state::Tolerance;
 use crate::units::{HumanDuration, Name};
 
+use super::ToxicStream;
+
 /// A staged outage.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -212,6 +214,21 @@ pub struct StepFile {
     /// A fault of this kind.
     #[serde(default)]
     pub fault: Option<Located<FaultKind>>,
+    /// A toxic of this kind, on a link that the drill leads through a proxy of its own.
+    #[serde(default)]
+    pub toxic: Option<Located<String>>,
+    /// Which link the toxic is for: `users`, between the playbook's streams and the lab's front.
+    #[serde(default)]
+    pub on: Option<Located<String>>,
+    /// The toxic's attributes, by the names of Toxiproxy's API.
+    #[serde(default)]
+    pub attributes: Option<IndexMap<Located<String>, Located<serde_json::Value>>>,
+    /// Which direction the toxic disturbs, seen from the users; downstream by default.
+    #[serde(default)]
+    pub stream: Option<Located<ToxicStream>>,
+    /// The share of connections that the toxic hits; all of them by default.
+    #[serde(default)]
+    pub toxicity: Option<Located<f64>>,
     /// Whom the fault is for.
     #[serde(default)]
     pub target: Option<Located<TargetNameFile>>,

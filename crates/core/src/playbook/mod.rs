@@ -6,6 +6,7 @@
 mod compile;
 pub mod file;
 mod step;
+mod toxic;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::source::{Diagnostic, Source};
 use crate::steady_state::Tolerance;
 use crate::units::{HumanDuration, Name};
 
+pub use toxic::{LINKS, ToxicStep, ToxicStream};
+
 /// What a playbook may refer to.
 #[derive(Clone, Debug)]
 pub struct World<'a> {
@@ -25,6 +28,26 @@ pub struct World<'a> {
     pub labs: &'a [&'static LabDescription],
     /// The checklists there are, with the ids of their items.
     pub checklists: &'a std::collections::BTreeMap<Name, BTreeSet<String>>,
+    /// The toxics there are.
+    pub toxics: Toxics<'a>,
+}
+
+/// The toxics that playbooks may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Toxics<'a> {
+    /// Each kind.
+    pub kinds: &'a [ToxicKind],
+    /// Whether a toxic's attributes have the right types; if not, why.
+    pub check: fn(&ToxicStep) -> Result<(), String>,
+}
+
+/// One kind of toxic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToxicKind {
+    /// Its name.
+    pub name: &'static str,
+    /// The names of its attributes.
+    pub attributes: &'static [&'static str],
 }
 
 /// A staged outage, checked.
@@ -149,6 +172,8 @@ pub enum Step {
     Wait(Duration),
     /// Inject a fault.
     Inject(FaultStep),
+    /// Put a toxic on a link.
+    Toxic(ToxicStep),
 }
 
 /// A fault on a host of the lab; peers are still names, since addresses are known only when the lab is up.
@@ -211,6 +236,14 @@ impl Playbook {
     #[must_use]
     pub fn longest_window(&self) -> Duration {
         self.steady_state.iter().map(|s| s.tolerate.over.0).max().unwrap_or_default()
+    }
+
+    /// Whether anything of it puts a toxic on a link.
+    #[must_use]
+    pub fn has_toxics(&self) -> bool {
+        let story = self.story.iter().flat_map(|part| &part.steps);
+        let slices = self.slices.iter().flat_map(|slice| slice.open.iter().chain(&slice.closed));
+        story.chain(slices).any(|step| matches!(step, Step::Toxic(_)))
     }
 
     /// A slice by name.

@@ -8,12 +8,13 @@ use crate::source::{Diagnostic, Located, Place, did_you_mean};
 use crate::units::{HumanDuration, Name};
 
 use super::file::StepFile;
-use super::{FaultOrder, FaultStep, Step};
+use super::{FaultOrder, FaultStep, Step, Toxics, toxic};
 
 /// A step in terms of the lab; problems are added to the list, and `None` says that there were some.
 pub(super) fn compile(
     step: Located<StepFile>,
     lab: &'static LabDescription,
+    toxics: &Toxics<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Step> {
     let place = if step.place.line > 0 { step.place } else { first_place(&step.value) };
@@ -23,6 +24,7 @@ pub(super) fn compile(
         ("run", step.run.is_some()),
         ("wait", step.wait.is_some()),
         ("fault", step.fault.is_some()),
+        ("toxic", step.toxic.is_some()),
     ];
     let named: Vec<&str> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
     if named.len() != 1 {
@@ -33,7 +35,7 @@ pub(super) fn compile(
         };
         problems.push(
             Diagnostic::new(message, place).hint(
-                "write one of `lab: {…}`, `run: {…}`, `wait: …` or `fault: …`; make a list for several",
+                "write one of `lab: {…}`, `run: {…}`, `wait: …`, `fault: …` or `toxic: …`; make a list for several",
             ),
         );
         return None;
@@ -49,6 +51,8 @@ pub(super) fn compile(
         run(command, lab, problems)
     } else if let Some(wait) = step.wait.take() {
         Some(Step::Wait(wait.value.0))
+    } else if step.toxic.is_some() {
+        toxic::compile(&mut step, &place, toxics, problems).map(Step::Toxic)
     } else {
         inject(&mut step, &place, lab, problems).map(Step::Inject)
     };
@@ -215,9 +219,12 @@ fn first_place(step: &StepFile) -> Place {
         step.run.as_ref().map(|v| &v.place),
         step.wait.as_ref().map(|v| &v.place),
         step.fault.as_ref().map(|v| &v.place),
+        step.toxic.as_ref().map(|v| &v.place),
     ];
     let all = keys.chain(values.into_iter().flatten()).cloned();
-    all.chain(leftovers(step).into_iter().map(|(_, place)| place)).min_by_key(|place| place.line).unwrap_or_default()
+    all.chain(leftovers(step).into_iter().map(|(_, place)| place))
+        .min_by_key(|place| place.line)
+        .unwrap_or_default()
 }
 
 /// The keys nobody took: they belong to another kind of step.
@@ -233,6 +240,11 @@ fn leftovers(step: &StepFile) -> Vec<(&'static str, Place)> {
     see("from", step.from.as_ref().map(|v| &v.place));
     see("direction", step.direction.as_ref().map(|v| &v.place));
     see("table", step.table.as_ref().map(|v| &v.place));
+    see("on", step.on.as_ref().map(|v| &v.place));
+    let attributes = step.attributes.as_ref();
+    see("attributes", attributes.and_then(|given| given.first()).map(|(key, _)| &key.place));
+    see("stream", step.stream.as_ref().map(|v| &v.place));
+    see("toxicity", step.toxicity.as_ref().map(|v| &v.place));
     see("mode", step.mode.as_ref().map(|v| &v.place));
     left
 }

@@ -251,6 +251,12 @@ impl Proxy {
         self.toxics.get(name)
     }
 
+    /// On how many streams of connections the toxic of that name has begun to act: zero says that it has had no effect yet.
+    /// A `noop` never acts.
+    pub fn hits(&self, name: &str) -> Option<u64> {
+        self.toxics.hits(name)
+    }
+
     /// Adds a toxic behind those of its stream. The next byte read on any connection meets it.
     ///
     /// # Errors

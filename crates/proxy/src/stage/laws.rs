@@ -25,6 +25,7 @@ fn run(kinds: &[Kind], arrivals: &[(u64, usize)], seed: u64) -> Output {
             toxicity: 1.0,
             kind: kind.clone(),
             wire: std::sync::Arc::default(),
+            hits: std::sync::Arc::default(),
         })
         .collect();
     let mut chain = Chain::new(Side { connection: Dice::new(seed), stream: Stream::Downstream });

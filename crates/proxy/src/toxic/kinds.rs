@@ -52,6 +52,11 @@ macro_rules! kinds {
                 match self { $( Self::$kind(_) => $name, )* }
             }
 
+            /// The names of its attributes.
+            pub fn attributes(&self) -> &'static [&'static str] {
+                match self { $( Self::$kind(_) => &[$( stringify!($field) ),*], )* }
+            }
+
             /// This kind with the attributes that `value` names replaced, or nothing changed.
             pub(crate) fn merged(&self, value: Value) -> Result<Self, Malformed> {
                 let object = json::object(value, "attributes")?;

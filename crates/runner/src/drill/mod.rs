@@ -1,8 +1,8 @@
 //! Stages a playbook: the async shell around core's drill engine.
 //!
 //! Owns the loop that turns every outside happening into one input and carries out what comes back: the lab, the faults,
-//! the streams, the timeline. [`performer`] does things, [`streams`] watches users, [`link`] is what toxics are put on. Leaves every decision to the engine,
-//! and privileged work to the faults crate.
+//! the streams, the timeline. `performer` does things, `streams` watches users, `link` is what toxics are put on. Leaves
+//! every decision to the engine, and privileged work to the faults crate.
 
 pub(crate) mod link;
 mod performer;

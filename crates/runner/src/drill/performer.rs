@@ -21,6 +21,7 @@ use deadstick_lab::{Lab, LabClient, LabError};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::link::Link;
 use super::{DrillError, Progress, Settings};
 use crate::ledger::SharedLedger;
 use crate::library;
@@ -39,6 +40,7 @@ pub(super) struct Performer {
     inputs: mpsc::UnboundedSender<Input>,
     lab: Arc<Mutex<Option<Lab>>>,
     client: watch::Sender<Option<LabClient>>,
+    link: Option<Arc<Link>>,
     lab_kind: &'static deadstick_core::lab::LabDescription,
     longest: Duration,
     steps: JoinSet<()>,
@@ -76,6 +78,7 @@ impl Performer {
             inputs,
             lab: Arc::default(),
             client: lab,
+            link: None,
             lab_kind: playbook.lab,
             longest: playbook.abort_after + playbook.recovery + LAB_GRACE,
             steps: JoinSet::new(),
@@ -131,24 +134,41 @@ impl Performer {
                 }
                 surroundings::note_lab(session.dir(), lab.client().folder()).map_err(|e| e.to_string())?;
                 client.send_replace(Some(lab.client().clone()));
+                let ended = lab.ended();
                 *slot.lock().await = Some(lab);
-                Ok::<(), String>(())
+                Ok::<_, String>(ended)
             };
-            let input = match up.await {
-                Ok(()) => Input::LabUp,
-                Err(why) => Input::LabFailed(why),
-            };
-            drop(inputs.send(input));
+            match up.await {
+                Ok(ended) => {
+                    drop(inputs.send(Input::LabUp));
+                    ended.await;
+                    drop(inputs.send(Input::Stop("the lab has ended".to_owned())));
+                }
+                Err(why) => drop(inputs.send(Input::LabFailed(why))),
+            }
         });
+    }
+
+    /// Puts a proxy in front of the lab, which the streams started from now on go through.
+    pub(super) async fn lead_users(&mut self) -> Result<(), String> {
+        let lab = self.client().ok_or("the lab is not up")?;
+        let variables = lab.variables().await.map_err(|e| e.to_string())?;
+        self.link = Some(Arc::new(Link::start(&variables, self.seed).await?));
+        Ok(())
+    }
+
+    /// What the streams go through, if any toxic may be put on it.
+    pub(super) fn link(&self) -> Option<&Link> {
+        self.link.as_deref()
     }
 
     /// Carries out one step, and says how it ended.
     pub(super) fn carry_out(&mut self, id: StepId, step: Step) {
         let (injector, inputs, session) = (self.injector.clone(), self.inputs.clone(), self.session.clone());
-        let (client, longest) = (self.client(), self.longest);
+        let (client, link, longest) = (self.client(), self.link.clone(), self.longest);
         self.steps.spawn(async move {
             let result = match client {
-                Some(lab) => perform(&injector, &lab, &session, step, longest).await,
+                Some(lab) => perform(&injector, &lab, link.as_deref(), &session, step, longest).await,
                 None => Err("the lab is not up".to_owned()),
             };
             let outcome = match result {
@@ -183,13 +203,21 @@ impl Performer {
     pub(super) fn revert(&mut self, values: Vec<(String, String)>) {
         self.steps.abort_all();
         let (injector, inputs, client) = (self.injector.clone(), self.inputs.clone(), self.client());
+        let (session, toxics) = (self.session.clone(), self.link().map(Link::clear).unwrap_or_default());
         tokio::spawn(async move {
+            for name in toxics {
+                let what = format!("the toxic {name} is off the link: the drill is over");
+                // They are off, whether or not the timeline can still be written.
+                drop(session.record(Actor::tool(), Body::DrillStep { what }).await);
+            }
             let residue = injector.undo_faults("the drill is over").await;
             let mut left: Vec<String> = residue.iter().map(describe_residue).collect();
             if let Some(lab) = client {
-                left.extend(
-                    put_back(&lab, &values).await.err().map(|e| format!("the lab was not put back: {e}")),
-                );
+                match put_back(&lab, &values).await {
+                    // A lab that is gone has no settings left to put back.
+                    Ok(()) | Err(LabError::Ended) => {}
+                    Err(error) => left.push(format!("the lab was not put back: {error}")),
+                }
             }
             drop(inputs.send(Input::Reverted(left)));
         });
@@ -267,6 +295,7 @@ async fn put_back(lab: &LabClient, values: &[(String, String)]) -> Result<(), La
 async fn perform(
     injector: &Injector,
     lab: &LabClient,
+    link: Option<&Link>,
     session: &Session,
     step: Step,
     longest: Duration,
@@ -285,6 +314,15 @@ async fn perform(
             let with = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
             let body = Body::DrillStep { what: format!("{command} was started{with}") };
             session.record(Actor::tool(), body).await.map_err(|e| e.to_string())
+        }
+        Step::Toxic(toxic) => {
+            let link = link.ok_or("no proxy leads the streams")?;
+            let record = |what| session.record(Actor::tool(), Body::DrillStep { what });
+            record(format!("a toxic begins: {toxic}")).await.map_err(|e| e.to_string())?;
+            let name = link.put(&toxic).map_err(|e| format!("the toxic {toxic} could not be put: {e}"))?;
+            let seen = link.prove(&name).await;
+            let evidence = seen.map_err(|e| format!("the toxic {toxic} did not land: {e}"))?;
+            record(format!("the toxic {name} was proved: {evidence}")).await.map_err(|e| e.to_string())
         }
         // The engine keeps waits to itself.
         Step::Wait(wait) => {

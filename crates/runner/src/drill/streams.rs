@@ -59,10 +59,13 @@ impl Streams {
 
     /// Starts everything a playbook watches.
     pub(super) async fn start(&mut self, playbook: &Playbook, performer: &Performer) {
-        let variables = match performer.client() {
+        let mut variables = match performer.client() {
             Some(lab) => lab.variables().await.unwrap_or_default(),
             None => Variables::new(),
         };
+        if let Some(link) = performer.link() {
+            link.lead(&mut variables);
+        }
         let judged = playbook.steady_state.iter().map(|s| (&s.name, &s.http, s.every, true));
         let unjudged = playbook.load.iter().map(|l| (&l.name, &l.http, l.every, false));
         for (name, http, every, judge) in judged.chain(unjudged) {
