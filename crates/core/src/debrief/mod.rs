@@ -1,9 +1,11 @@
 //! The debrief: what a drill or an incident was, read off its records alone.
 //!
-//! Owns the figures and their rules; `text` writes them for people. An act counts only when it is on the right target
-//! and not before the onset (a responder cannot score by being early or by naming nothing). Detection goes by when a
-//! thing happened, and says where that was recorded later. Leaves reading the timeline to its caller.
+//! Owns the figures; `score` compares what people did with what would have been right, `text` writes all of it for
+//! people. Leaves reading the timeline to its caller.
 
+mod score;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,11 @@ use crate::event::{Actor, Body, Record, SliceKind, Verdict};
 use crate::fault::FaultKind;
 use crate::ledger::FaultId;
 use crate::units::{HumanDuration, Name};
+
+use score::Truth;
+
+/// What is recorded longer than this after it happened is said to be late.
+const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 /// Everything worth saying afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +105,8 @@ pub struct Response {
 pub struct Moment {
     /// When it happened.
     pub at: Timestamp,
+    /// When it was recorded: later when somebody back-dated it.
+    pub recorded_at: Timestamp,
     /// Who.
     pub by: Actor,
     /// Since the onset.
@@ -148,14 +157,14 @@ impl Debrief {
             debrief.take(record, &mut truth);
         }
         debrief.response.onset = debrief.losses.iter().map(|loss| loss.lost_at).min();
-        debrief.score(records, truth.as_ref());
+        debrief.response.score(records, truth.as_ref());
         debrief
     }
 
     fn take(&mut self, record: &Record, truth: &mut Option<Truth>) {
         let event = &record.event;
         let at = event.occurred;
-        if event.back_dated_by() > chrono::TimeDelta::minutes(1) {
+        if event.back_dated_by() > LATE {
             self.recorded_late += 1;
         }
         match &event.body {
@@ -171,7 +180,12 @@ impl Debrief {
                     Some(Truth { checklist: checklist.clone(), target: target.clone(), act: act.clone() });
             }
             Body::HoleOpened { slice, kind, hole } => {
-                self.holes.push(Hole { slice: slice.clone(), kind: *kind, hole: hole.clone(), opened_at: at });
+                self.holes.push(Hole {
+                    slice: slice.clone(),
+                    kind: *kind,
+                    hole: hole.clone(),
+                    opened_at: at,
+                });
             }
             Body::HoleClosed { slice, .. } => self.defences.push(slice.clone()),
             Body::SteadyStateLost { probe, .. } => {
@@ -233,69 +247,6 @@ impl Debrief {
     fn checklist(&mut self, name: &Name, change: impl FnOnce(&mut Checklist)) {
         if let Some(checklist) = self.checklists.iter_mut().find(|c| &c.name == name) {
             change(checklist);
-        }
-    }
-
-    /// Compares what people did with what would have been right.
-    fn score(&mut self, records: &[Record], truth: Option<&Truth>) {
-        let Some(onset) = self.response.onset else { return };
-        self.response.scored = truth.is_some();
-        let moment = |record: &Record| Moment {
-            at: record.event.occurred,
-            by: record.event.by.clone(),
-            after_onset: HumanDuration((record.event.occurred - onset).to_std().unwrap_or_default()),
-        };
-        let acts = records.iter().filter(|r| r.event.by != Actor::tool() && r.event.occurred >= onset);
-        for record in acts {
-            self.response.first_act.get_or_insert_with(|| moment(record));
-            let Some(truth) = truth else { continue };
-            match truth.judge(&record.event.body) {
-                Judgement::NamedRight => {
-                    self.response.named_target.get_or_insert_with(|| moment(record));
-                }
-                Judgement::NamedWrong => self.response.wrong_targets += 1,
-                Judgement::Acted if truth.target.is_none() || self.response.named_target.is_some() => {
-                    self.response.acted_on_target.get_or_insert_with(|| moment(record));
-                }
-                Judgement::Acted | Judgement::Neither => {}
-            }
-        }
-    }
-}
-
-/// What would have been right.
-struct Truth {
-    checklist: Name,
-    target: Option<(String, String)>,
-    act: Option<String>,
-}
-
-enum Judgement {
-    NamedRight,
-    NamedWrong,
-    Acted,
-    Neither,
-}
-
-impl Truth {
-    fn judge(&self, body: &Body) -> Judgement {
-        let is_act = |item: &str| self.act.as_deref() == Some(item);
-        match body {
-            Body::ItemConfirmed { item, reading, .. } if item.checklist == self.checklist => {
-                match (&self.target, reading) {
-                    (Some((wanted, right)), Some(reading)) if *wanted == item.item => {
-                        if reading.trim() == right { Judgement::NamedRight } else { Judgement::NamedWrong }
-                    }
-                    _ if is_act(&item.item) => Judgement::Acted,
-                    _ => Judgement::Neither,
-                }
-            }
-            Body::ItemRan { item, exit: Some(0), .. }
-                if item.checklist == self.checklist && is_act(&item.item) =>
-            {
-                Judgement::Acted
-            }
-            _ => Judgement::Neither,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::Timestamp;
 use crate::event::SliceKind;
 use crate::text::printable;
 
-use super::{Debrief, Fault, Moment, Response};
+use super::{Debrief, Fault, LATE, Moment, Response};
 
 /// Times of a debrief are within a day or two of each other: seconds and tenths are what is compared.
 fn clock(at: Timestamp) -> String {
@@ -105,7 +105,15 @@ impl Display for Response {
             writeln!(f, "  {:>9}  alert", length(onset, at))?;
         }
         let line = |f: &mut Formatter<'_>, what: &str, moment: Option<&Moment>| match moment {
-            Some(m) => writeln!(f, "  {:>9}  {what}, by {}", length(onset, m.at), printable(m.by.as_str())),
+            Some(m) => {
+                let late = m.recorded_at - m.at;
+                let late = if late > LATE {
+                    format!(" (recorded {} later)", length(m.at, m.recorded_at))
+                } else {
+                    String::new()
+                };
+                writeln!(f, "  {:>9}  {what}, by {}{late}", length(onset, m.at), printable(m.by.as_str()))
+            }
             None => writeln!(f, "  {:>9}  {what}: never", "-"),
         };
         line(f, "first act", self.first_act.as_ref())?;
