@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use deadstick_core::lab::{Command, LabDescription, Setting, Values};
 
-use crate::LabError;
+use crate::{LabError, shop_postgres};
 
 const ON_OFF: Values = Values::Words(&["on", "off"]);
 const TRANSACTION: Values = Values::Words(&["per-batch", "whole-run"]);
@@ -162,6 +162,14 @@ pub static ALL: [&LabDescription; 2] = [&SHOP, &SHOP_POSTGRES];
 #[must_use]
 pub fn describe(name: &str) -> Option<&'static LabDescription> {
     ALL.into_iter().find(|lab| lab.name == name)
+}
+
+/// Whether this machine has the programs that a practice system is made of. Starts nothing.
+///
+/// # Errors
+/// [`LabError::Missing`] names the package.
+pub fn examine(lab: &LabDescription) -> Result<(), LabError> {
+    if lab.name == SHOP_POSTGRES.name { shop_postgres::programs::find().map(drop) } else { Ok(()) }
 }
 
 fn keys(settings: &[Setting]) -> Vec<String> {

@@ -22,7 +22,7 @@ mod userns;
 mod wire;
 
 pub use client::LabClient;
-pub use describe::{ALL, SHOP, SHOP_POSTGRES, describe};
+pub use describe::{ALL, SHOP, SHOP_POSTGRES, describe, examine};
 pub use error::LabError;
 pub use folder::MARK_FILE;
 pub use owner::{Lab, Options, Prepared};

@@ -40,6 +40,7 @@ pub(crate) fn run(context: &Context, args: &args::Drill) -> Answer {
     if args.dry_run {
         return dry_run(context, &playbook.value, &open);
     }
+    deadstick_lab::examine(playbook.value.lab)?;
     // Namespaces of our own, before there is a second thread.
     if std::ptr::eq(playbook.value.lab, &raw const deadstick_lab::SHOP_POSTGRES)
         && !deadstick_lab::may_make_namespaces()

@@ -10,7 +10,7 @@ pub(crate) mod front;
 mod hosts;
 pub(crate) mod job;
 pub(crate) mod migrate;
-mod programs;
+pub(crate) mod programs;
 mod server;
 mod sessions;
 mod settings;

@@ -14,7 +14,7 @@ const NEEDED: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
 const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// The folder that has all programs: on the search path, else the newest version installed.
-pub(super) fn find() -> Result<PathBuf, LabError> {
+pub(crate) fn find() -> Result<PathBuf, LabError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     find_in(&path, Path::new(VERSIONS))
 }
