@@ -26,7 +26,7 @@ pub struct Spec {
     pub kind: Kind,
     /// What all connections of the proxy share for it; see [`stage`].
     pub wire: Arc<AtomicU64>,
-    /// On how many streams of connections it has begun to act.
+    /// On how many streams of connections (`http`: replies, `websocket`: sockets) it has begun to act.
     pub hits: Arc<AtomicU64>,
 }
 
@@ -66,7 +66,7 @@ impl Exchange {
             Kind::Http(_) => Arc::clone(lock(&self.0).entry(spec.serial).or_default()),
             _ => Verdicts::default(),
         };
-        Commons { wire: Arc::clone(&spec.wire), verdicts }
+        Commons { wire: Arc::clone(&spec.wire), verdicts, hits: Arc::clone(&spec.hits) }
     }
 }
 
@@ -139,7 +139,10 @@ impl Chain {
                 }
                 self.slots.push(slot);
             } else if let Some(stage) = stage(&spec.kind, self.side.stream, &exchange.commons(spec), now) {
-                spec.hits.fetch_add(1, Ordering::Relaxed);
+                // These see for themselves whether there is anything for them to act on.
+                if !matches!(spec.kind, Kind::Http(_) | Kind::Websocket(_)) {
+                    spec.hits.fetch_add(1, Ordering::Relaxed);
+                }
                 self.slots.push(Slot {
                     serial: spec.serial,
                     revision: spec.revision,

@@ -251,8 +251,8 @@ impl Proxy {
         self.toxics.get(name)
     }
 
-    /// On how many streams of connections the toxic of that name has begun to act: zero says that it has had no effect yet.
-    /// A `noop` never acts.
+    /// On how many streams of connections (`http`: replies that match, `websocket`: sockets) the toxic of that name has begun
+    /// to act: zero says that it has had no effect yet. A `noop` never acts.
     pub fn hits(&self, name: &str) -> Option<u64> {
         self.toxics.hits(name)
     }

@@ -5,13 +5,14 @@
 //! request in flight.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::http::{Body, Event, Reader, announced, first_line};
-use super::{Chunk, Item, PACING_ROOM, Queue, Step};
+use super::{Chunk, Commons, Item, PACING_ROOM, Queue, Step};
 use crate::clock::{Time, delay};
 use crate::control::lock;
 use crate::dice::Dice;
@@ -33,6 +34,7 @@ pub(super) struct Stage {
     settings: Http,
     stream: Stream,
     verdicts: Verdicts,
+    hits: Arc<AtomicU64>,
     reader: Reader,
     queue: Queue,
     /// What goes out next, and when at the earliest.
@@ -40,11 +42,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(settings: &Http, stream: Stream, verdicts: &Verdicts) -> Self {
+    pub(super) fn new(settings: &Http, stream: Stream, commons: &Commons) -> Self {
         Self {
             settings: settings.clone(),
             stream,
-            verdicts: Arc::clone(verdicts),
+            verdicts: Arc::clone(&commons.verdicts),
+            hits: Arc::clone(&commons.hits),
             reader: Reader::new(),
             queue: Queue::default(),
             out: VecDeque::new(),
@@ -87,6 +90,7 @@ impl Stage {
         if !verdict.is_some_and(|verdict| verdict.matches) {
             return (head, Duration::ZERO);
         }
+        self.hits.fetch_add(1, Ordering::Relaxed);
         (self.changed(&head), delay(self.settings.delay, Duration::from_millis(1)))
     }
 

@@ -117,6 +117,8 @@ pub struct Commons {
     pub wire: Arc<AtomicU64>,
     /// With the same toxic on the other direction of the connection: what it knows about requests.
     pub verdicts: Verdicts,
+    /// With the same toxic on all connections: how often it acted, counted by stages that only act on what matches.
+    pub hits: Arc<AtomicU64>,
 }
 
 /// The stage for a toxic on a stream, or none for kinds that leave the stream as it is.
@@ -125,8 +127,8 @@ pub fn stage(kind: &Kind, stream: Stream, commons: &Commons, now: Time) -> Optio
         Kind::Latency(latency) => Box::new(latency::Stage::new(latency)),
         Kind::Bandwidth(bandwidth) => Box::new(bandwidth::Stage::new(bandwidth)),
         Kind::ProxyBandwidth(all) => Box::new(bandwidth::Stage::shared(all, &commons.wire)),
-        Kind::Http(http) => Box::new(http_toxic::Stage::new(http, stream, &commons.verdicts)),
-        Kind::Websocket(websocket) => Box::new(websocket::Stage::new(websocket)),
+        Kind::Http(http) => Box::new(http_toxic::Stage::new(http, stream, commons)),
+        Kind::Websocket(websocket) => Box::new(websocket::Stage::new(websocket, &commons.hits)),
         Kind::Duplicate(duplicate) => Box::new(disorder::Duplicator::new(duplicate)),
         Kind::Reorder(reorder) => Box::new(disorder::Reorderer::new(reorder)),
         Kind::Corrupt(corrupt) => Box::new(corrupt::Stage::new(corrupt)),

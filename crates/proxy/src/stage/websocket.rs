@@ -1,6 +1,8 @@
 //! `WebSocket`: the four deaths of a socket. Only connections that a server upgrades are touched.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use crate::toxic::{Death, Kind, Websocket};
 #[derive(Debug)]
 pub(super) struct Stage {
     settings: Websocket,
+    hits: Arc<AtomicU64>,
     queue: Queue,
     out: VecDeque<Item>,
     state: State,
@@ -87,9 +90,10 @@ fn payload(header: &[u8]) -> Option<u64> {
 }
 
 impl Stage {
-    pub(super) fn new(settings: &Websocket) -> Self {
+    pub(super) fn new(settings: &Websocket, hits: &Arc<AtomicU64>) -> Self {
         Self {
             settings: settings.clone(),
+            hits: Arc::clone(hits),
             queue: Queue::default(),
             out: VecDeque::new(),
             state: State::Handshake(Reader::new()),
@@ -120,6 +124,7 @@ impl Stage {
             self.send(rest, chunk.at);
             return;
         }
+        self.hits.fetch_add(1, Ordering::Relaxed);
         if self.settings.death == Death::Refuse {
             let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             self.send(Bytes::from_static(refusal.as_bytes()), now);

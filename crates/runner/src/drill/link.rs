@@ -80,14 +80,14 @@ impl Link {
             let idle = self.proxy.toxic(name).is_some_and(|toxic| matches!(toxic.kind, Kind::Noop(_)));
             let evidence = format!("a request through it: {seen}; past it: {straight}");
             if hits > 0 {
-                return Ok(format!("it acts on {hits} streams of connections; {evidence}"));
+                return Ok(format!("it acted {hits} times; {evidence}"));
             }
             // What does nothing has landed when traffic passes it.
             if idle {
                 return Ok(evidence);
             }
             if began.elapsed() > PROOF {
-                return Err(format!("it acts on no connection; {evidence}"));
+                return Err(format!("it acted on nothing; {evidence}"));
             }
             tokio::time::sleep(PAUSE).await;
         }
