@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use support::{Place, Running, signal_pid};
+use support::{Place, Running, processes, signal_pid};
 
 /// Moments in a drill's life, by what has been printed just before.
 const MOMENTS: [&str; 8] = [
@@ -100,4 +100,20 @@ fn a_lab_in_namespaces_goes_with_its_owner() {
         drill.wait();
         nothing_is_left(&place, PROMPT * 2, moment);
     }
+}
+
+#[test]
+fn a_lab_that_dies_ends_the_drill() {
+    let place = Place::new();
+    let mut drill = lesson(&place);
+    drill.wait_for("phase baseline", LONG);
+    let ours = format!("{}/", place.tmp().display());
+    let supervisor = processes()
+        .into_iter()
+        .find(|(_, words)| words.contains(" lab-process supervis") && words.contains(&ours))
+        .expect("a lab has a supervisor");
+    signal_pid(supervisor.0, Signal::SIGKILL);
+    assert_eq!(drill.wait(), Some(6), "{}", drill.printed());
+    assert!(drill.printed().contains("aborted: the lab has ended"), "{}", drill.printed());
+    nothing_is_left(&place, Duration::ZERO, "the supervisor was killed");
 }
