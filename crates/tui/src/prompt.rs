@@ -149,7 +149,12 @@ impl Prompt {
         }
         match &self.purpose {
             Purpose::Act { intent, .. } => intent.sure(snapshot, &self.words(now)),
-            Purpose::Quit => Some("Leave the screen? The incident stays open".to_owned()),
+            Purpose::Quit => Some(match snapshot {
+                Some(snapshot) if snapshot.bar.closed_at.is_none() => {
+                    "Leave the screen? The incident stays open".to_owned()
+                }
+                _ => "Leave the screen".to_owned(),
+            }),
             Purpose::Filter => None,
         }
     }

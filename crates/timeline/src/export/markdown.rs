@@ -7,14 +7,18 @@ use std::io::{self, Write};
 use chrono::TimeDelta;
 use deadstick_core::Timestamp;
 use deadstick_core::debrief::Debrief;
-use deadstick_core::event::{Body, Record, describe, severity_word};
+use deadstick_core::event::{Body, Record, describe_with, severity_word};
 use deadstick_core::text::printable;
 use deadstick_core::units::HumanDuration;
+
+/// Characters of a command and what it printed that a summary shows.
+const LONGEST_RUN: usize = 160;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// Without routine: phases and steps of a drill, changes of single probes, waits.
+    /// Without routine: phases and steps of a drill, changes of single probes, queued checklists, waits. What a command
+    /// printed is cut short.
     #[default]
     Summary,
     /// Everything.
@@ -26,7 +30,8 @@ pub enum Detail {
 /// # Errors
 /// The output does not take it.
 pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::Result<()> {
-    title_block(records, &mut out)?;
+    let debrief = Debrief::of(records);
+    title_block(records, &debrief, &mut out)?;
     let mut records: Vec<&Record> = records.iter().collect();
     // Stable: what happened at the same moment keeps the log's order, causes first.
     records.sort_by_key(|record| record.event.occurred);
@@ -55,10 +60,10 @@ pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::
         };
         writeln!(
             out,
-            "| {} | **{}** | {}{late} |",
+            "| {} | {} | {}{late} |",
             event.occurred.format("%H:%M:%S"),
             escape(event.by.as_str()),
-            sentence(&event.body),
+            sentence(&event.body, &debrief, detail),
         )?;
     }
     if routine > 0 {
@@ -66,18 +71,26 @@ pub fn markdown(records: &[Record], detail: Detail, mut out: impl Write) -> io::
             if routine == 1 { ("event", "is", "it") } else { ("events", "are", "them") };
         writeln!(
             out,
-            "\n{routine} routine {events} (drill phases and steps, single probes, waits) {are} left out; the log has {them}."
+            "\n{routine} routine {events} (drill phases and steps, single probes, queued checklists, waits) {are} left out; the log has {them}."
         )?;
     }
     out.flush()
 }
 
 /// What a reader wants to know before the timeline.
-fn title_block(records: &[Record], out: &mut impl Write) -> io::Result<()> {
-    let debrief = Debrief::of(records);
+fn title_block(records: &[Record], debrief: &Debrief, out: &mut impl Write) -> io::Result<()> {
     let time = |t: Timestamp| t.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let clock = |t: Timestamp| t.format("%H:%M:%S");
-    let title = if debrief.title.is_empty() { "Incident" } else { &debrief.title };
+    // An exercise is opened under a name that gives nothing away; the drill's own title says what it was about.
+    let drill = records.iter().find_map(|record| match &record.event.body {
+        Body::DrillStarted { title, .. } => Some(title),
+        _ => None,
+    });
+    let title = match drill {
+        Some(title) => title,
+        None if debrief.title.is_empty() => "Incident",
+        None => &debrief.title,
+    };
     writeln!(out, "# {}\n\n| | |\n|---|---|", escape(&printable(title)))?;
     let mut row = |key: &str, value: &str| writeln!(out, "| {key} | {value} |");
 
@@ -131,8 +144,23 @@ fn title_block(records: &[Record], out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The event's sentence with what matters most in bold, and the text of a checklist's item in italics.
-fn sentence(body: &Body) -> String {
-    let text = escape(&describe(body));
+fn sentence(body: &Body, debrief: &Debrief, detail: Detail) -> String {
+    let begins = matches!(body, Body::FaultApplying { .. });
+    let name = |id: &str| match debrief.faults.iter().find(|fault| fault.id == id) {
+        // The sentence goes on to say what it is.
+        Some(_) if begins => "a fault".to_owned(),
+        Some(fault) => format!("the fault {} on {}", fault.kind.word(), fault.target),
+        None => format!("the fault {id}"),
+    };
+    let mut text = describe_with(body, &name);
+    if detail == Detail::Summary
+        && matches!(body, Body::ItemRan { .. })
+        && let Some((at, _)) = text.char_indices().nth(LONGEST_RUN)
+    {
+        text.truncate(at);
+        text.push('…');
+    }
+    let text = escape(&text);
     if is_turning_point(body) {
         return format!("**{}**", text.trim());
     }
@@ -167,6 +195,7 @@ const fn is_routine(body: &Body) -> bool {
             | Body::DrillGroundTruth { .. }
             | Body::FaultApplied { .. }
             | Body::ProbeChanged { .. }
+            | Body::ChecklistQueued { .. }
             | Body::TimerStarted { .. }
             | Body::TimerElapsed { .. }
     )

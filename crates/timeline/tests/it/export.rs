@@ -98,15 +98,15 @@ All times are UTC.
 
 | Time | Who | What |
 |---|---|---|
-| 04:40:00 | **deadstick** | **opened the exercise of playbook first-lesson: Checkout hangs (SEV2)** |
-| 04:40:04 | **deadstick** | **saw steady state lost at checkout: success 12%** |
-| 04:40:04 | **deadstick** | **raised the warning lock-pileup: Requests wait on locks, which calls for checklist locks** |
-| 04:40:05 | **bob** | noted: saw 503s \\| first *(recorded 3m 5s later)* |
-| 04:40:06 | **alice** | took control |
-| 04:40:09 | **alice** | confirmed *Find the session at the head*: PID NAMED (4711) |
-| 04:43:20 | **deadstick** | **saw steady state back at checkout after 3m 16s: success 100%** |
-| 04:43:21 | **deadstick** | **judged the drill: outage: lost for 3m 16s** |
-| 04:44:00 | **alice** | **closed the incident: The job's session was ended** |
+| 04:40:00 | deadstick | **opened the exercise of playbook first-lesson: Checkout hangs (SEV2)** |
+| 04:40:04 | deadstick | **saw steady state lost at checkout: success 12%** |
+| 04:40:04 | deadstick | **raised the warning lock-pileup: Requests wait on locks, which calls for checklist locks** |
+| 04:40:05 | bob | noted: saw 503s \\| first *(recorded 3m 5s later)* |
+| 04:40:06 | alice | took control |
+| 04:40:09 | alice | confirmed *Find the session at the head*: PID NAMED (4711) |
+| 04:43:20 | deadstick | **saw steady state back at checkout after 3m 16s: success 100%** |
+| 04:43:21 | deadstick | **judged the drill: outage: lost for 3m 16s** |
+| 04:44:00 | alice | **closed the incident: The job's session was ended** |
 
 1 routine event (drill phases and steps, single probes, waits) is left out; the log has it.
 "
