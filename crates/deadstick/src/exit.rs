@@ -119,6 +119,12 @@ impl From<LabError> for Failure {
             LabError::Missing { package, .. } => Self::new(REFUSED, message)
                 .hint(format!("install it, on Debian with: apt-get install {package}")),
             LabError::NotPermitted { .. } => Self::new(REFUSED, message),
+            LabError::UnknownSetting { .. }
+            | LabError::UnknownCommand { .. }
+            | LabError::UnknownOption { .. }
+            | LabError::UnknownHost { .. }
+            | LabError::BadValue { .. } => Self::usage(message),
+            LabError::NothingRuns { .. } => Self::new(NO, message),
             _ => Self::internal(message),
         }
     }

@@ -1,6 +1,6 @@
 //! `deadstick faults` and `restore`: what is in place, and taking it out.
 
-use deadstick_core::fault::FaultKind;
+use deadstick_core::ledger::FaultState;
 use deadstick_core::text::printable;
 use deadstick_runner::recovery;
 
@@ -16,11 +16,16 @@ pub(crate) fn list(context: &Context) -> Answer {
         }
         let mut text = String::new();
         for fault in &open {
-            let kind = fault.kind.map_or("(not a fault)", FaultKind::word);
             let guarded = if fault.guarded { "guarded" } else { "UNGUARDED: run `deadstick restore`" };
-            let ends = fault.ends.format("%H:%M:%SZ");
+            let ends = fault.ends.format("%F %TZ");
             let (target, state) = (printable(&fault.target), fault.state.word());
-            text.push_str(&format!("{}  {kind} on {target}: {state}, until {ends}, {guarded}\n", fault.id));
+            let what = match fault.kind {
+                Some(kind) => format!("{kind} on {target}: {state}"),
+                // A lab: nobody looks for the effect of one, so how far it has come says nothing more.
+                None if fault.state <= FaultState::NotProved => format!("{target}: in place"),
+                None => format!("{target}: {state}"),
+            };
+            text.push_str(&format!("{}  {what}, until {ends}, {guarded}\n", fault.id));
             if let Some(manual) = &fault.manual {
                 text.push_str(&format!("    run: {}\n", printable(manual)));
             }
