@@ -231,13 +231,14 @@ impl Diagnostic {
             .primary_title(title)
             .elements(std::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
         let bytes = self.caret();
+        let (file, text) = (crate::text::printable(&self.file), without_c1(&self.text));
         if let Some(bytes) = bytes {
-            let snippet = Snippet::source(self.text.as_str())
-                .path(self.file.as_str())
+            let snippet = Snippet::source(text.as_str())
+                .path(file.as_str())
                 .annotation(AnnotationKind::Primary.span(bytes));
             group = group.element(snippet);
         } else {
-            group = group.element(annotate_snippets::Origin::path(self.file.as_str()));
+            group = group.element(annotate_snippets::Origin::path(file.as_str()));
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.message(crate::text::printable(hint)));
@@ -267,6 +268,12 @@ impl Diagnostic {
     }
 }
 
+/// The text without the control characters that the renderer lets through: some terminals obey them. Each becomes a
+/// character of as many bytes, so that positions stay.
+fn without_c1(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '\u{80}'..='\u{9f}') { '\u{b7}' } else { c }).collect()
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
@@ -294,5 +301,68 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
         None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source { name: "mine.yaml".to_owned(), text: text.to_owned() }
+    }
+
+    fn place(line: usize, bytes: Option<Range<usize>>) -> Place {
+        Place { line, column: 1, bytes }
+    }
+
+    #[test]
+    fn a_problem_shows_file_line_text_caret_and_hint() {
+        let problem = Diagnostic::new("no such key", place(2, Some(7..10))).hint("did you mean `lab`?");
+        let text = problem.in_source(&source("one: 1\nlba: 2\n")).to_string();
+        for expected in ["error: no such key", "mine.yaml:2:1", "lba: 2", "help: did you mean `lab`?"] {
+            assert!(text.contains(expected), "{expected:?} in\n{text}");
+        }
+        let bare = Diagnostic::new("empty", Place::default()).in_source(&source("")).to_string();
+        assert!(bare.contains("mine.yaml") && !bare.contains('^'), "{bare}");
+    }
+
+    #[test]
+    fn without_bytes_the_whole_line_is_pointed_at() {
+        let at =
+            |line, bytes, text| Diagnostic::new("m", place(line, bytes)).in_source(&source(text)).caret();
+        assert_eq!(at(2, None, "a\n  bc \nd"), Some(4..6));
+        assert_eq!(at(9, None, "a\n"), Some(2..2), "a line that is not there is the end");
+        // A block is shown by its first line; what cuts a letter in two, or is not there, is not believed.
+        assert_eq!(at(1, Some(0..5), "ab\ncd\n"), Some(0..2));
+        assert_eq!(at(1, Some(1..2), "\u{e4}b"), Some(0..3));
+        assert_eq!(at(1, Some(0..99), "ab"), Some(0..2));
+    }
+
+    #[test]
+    fn foreign_text_moves_no_terminal() {
+        let hostile = "a: \"\u{1b}[2Jboo\u{9b}31m\" # \u{7}\r";
+        let problem = Diagnostic::new("bad \u{1b}[2J", place(1, Some(3..6))).hint("say \u{1b}]0;x\u{7}");
+        let mut shown = problem.in_source(&source(hostile));
+        shown.file = "\u{1b}[1mfile.yaml".to_owned();
+        let text = shown.to_string();
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("boo"), "the offending line is shown all the same: {text}");
+    }
+
+    #[test]
+    fn near_words_are_slips_and_far_ones_are_not() {
+        assert_eq!(nearest("tpc", ["tcp", "routing"]), Some("tcp"));
+        assert_eq!(nearest("elephant", ["tcp", "routing"]), None);
+        assert_eq!(did_you_mean("elephant", ["tcp", "dns"]), "known here: tcp, dns");
+        assert_eq!(did_you_mean("x", []), "nothing is known here");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_by_line() {
+        let refused = |bytes: &[u8]| Source::from_bytes("f", bytes).expect_err("it is no text").message;
+        assert_eq!(refused(b"a\nb\xff"), "not UTF-8: byte 0xff on line 2");
+        assert_eq!(refused(b" \n"), "the file is empty");
+        assert!(refused(&vec![b'a'; LONGEST_SOURCE + 1]).contains("more than the"));
     }
 }

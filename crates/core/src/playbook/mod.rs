@@ -6,6 +6,8 @@
 mod compile;
 pub mod file;
 mod step;
+#[cfg(test)]
+mod tests;
 mod toxic;
 
 use std::collections::BTreeSet;
