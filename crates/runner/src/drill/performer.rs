@@ -26,7 +26,7 @@ use super::{DrillError, Progress, Settings};
 use crate::ledger::SharedLedger;
 use crate::library;
 use crate::relay::ProxyRelays;
-use crate::session::Session;
+use crate::session::{Session, SessionError};
 use crate::surroundings::{self, LabSurroundings};
 
 /// How much longer than the run may take the lab and its folder may live.
@@ -191,11 +191,14 @@ impl Performer {
     }
 
     pub(super) fn clear_alert(&mut self, response: Response) {
-        let session = self.session.clone();
+        let (session, inputs) = (self.session.clone(), self.inputs.clone());
         self.steps.spawn(async move {
             let act = Act::ClearAlert { alert: response.annunciates };
-            // Responders may have cleared it themselves.
-            drop(session.act(Actor::tool(), act).await);
+            match session.act(Actor::tool(), act).await {
+                // Refused: responders have cleared it themselves.
+                Ok(_) | Err(SessionError::Refused(_)) => {}
+                Err(why) => drop(inputs.send(Input::Stop(format!("the alert could not be cleared: {why}")))),
+            }
         });
     }
 

@@ -60,7 +60,13 @@ impl Streams {
     /// Starts everything a playbook watches.
     pub(super) async fn start(&mut self, playbook: &Playbook, performer: &Performer) {
         let mut variables = match performer.client() {
-            Some(lab) => lab.variables().await.unwrap_or_default(),
+            Some(lab) => match lab.variables().await {
+                Ok(variables) => variables,
+                Err(why) => {
+                    let why = format!("the lab does not say where it is: {why}");
+                    return performer.input(Input::Stop(why));
+                }
+            },
             None => Variables::new(),
         };
         if let Some(link) = performer.link() {
