@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use support::Place;
 
@@ -160,7 +160,7 @@ fn an_incident_is_worked_from_the_command_line() {
     ok(&["timeline", "add", "--as", "bob", "The phones began to ring", "--ago", "3m"]);
     let shown = ok(&["timeline", "show", &id]).out;
     assert!(shown.contains("recorded 1") && shown.contains("The phones began to ring"), "{shown}");
-    assert!(no(&["incident", "close", "--as", "bob", "over"]).contains("unfinished"));
+    assert!(no(&["incident", "close", "--as", "bob", "over"]).contains("not everything is finished"));
     ok(&["incident", "close", "--as", "bob", "over", "--confirm"]);
     ok(&["timeline", "verify"]);
     let csv = ok(&["timeline", "export", "--format", "csv"]).out;
@@ -174,21 +174,47 @@ fn an_incident_is_worked_from_the_command_line() {
     assert_eq!((list[0]["id"].as_str(), list.as_array().map(Vec::len)), (Some(id.as_str()), Some(1)));
 }
 
+fn segment_of(place: &Place, incident: &str) -> PathBuf {
+    fs::read_dir(place.state().join("incidents").join(incident))
+        .expect("the incident is there")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .expect("it has a segment")
+}
+
 #[test]
 fn a_changed_timeline_is_found_out() {
     let place = Place::new();
     let id = place.run(&["incident", "open", "Something"]).out.trim().to_owned();
     assert_eq!(place.run(&["timeline", "verify", &id]).code, Some(0));
-    let folder = place.state().join("incidents").join(&id);
-    let segment = fs::read_dir(&folder)
-        .expect("the incident is there")
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .expect("it has a segment");
+    let segment = segment_of(&place, &id);
     let text = fs::read_to_string(&segment).expect("it is text");
     fs::write(&segment, text.replace("Something", "Anything!")).expect("it is ours");
     let ran = place.run(&["timeline", "verify", &id]);
     assert_eq!(ran.code, Some(8), "{}", ran.out);
     assert!(ran.out.contains("NOT SOUND") && ran.out.contains(".jsonl"), "{}", ran.out);
+}
+
+#[test]
+fn a_note_from_before_the_calendar_is_refused() {
+    let place = Place::new();
+    place.run(&["incident", "open", "Something"]);
+    for ago in ["300000y", "500000000y"] {
+        let ran = place.run(&["timeline", "add", "Long ago", "--ago", ago]);
+        assert_eq!(ran.code, Some(2), "{ago}: {}", ran.err);
+        assert!(ran.err.contains("before the beginning of the calendar"), "{}", ran.err);
+    }
+    assert!(!place.run(&["timeline", "show"]).out.contains("Long ago"), "nothing was recorded");
+}
+
+#[test]
+fn what_an_export_leaves_out_is_said_however_quiet() {
+    let place = Place::new();
+    let id = place.run(&["incident", "open", "Something"]).out.trim().to_owned();
+    let segment = segment_of(&place, &id);
+    let text = fs::read_to_string(&segment).expect("it is text");
+    fs::write(&segment, format!("no event at all\n{text}")).expect("it is ours");
+    let ran = place.run(&["timeline", "export", "--format", "jsonl", "--quiet"]);
+    assert!(ran.err.contains("left out: "), "{}{}", ran.out, ran.err);
 }

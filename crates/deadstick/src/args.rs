@@ -44,12 +44,12 @@ pub(crate) struct Global {
     /// Whether to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     pub(crate) color: Colour,
-    /// Say only what matters
+    /// Leave out progress and remarks; answers, warnings and errors stay
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say more; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
+    /// Say more: `lab status` with its settings, `timeline export` in Markdown with the routine
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
     /// Who you are, on the timeline [default: $DEADSTICK_NAME, else $USER]
     #[arg(long = "as", global = true, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -159,7 +159,7 @@ pub(crate) struct Drill {
     /// Open only these slices' holes
     #[arg(long, value_name = "SLICE,…", value_delimiter = ',')]
     pub(crate) only: Option<Vec<Name>>,
-    /// For what chance decides; printed, so that a run can be repeated
+    /// For what chance decides: the pace of the load; --json tells it, so that a run can be repeated
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Exit with 8 when the verdict is the other one

@@ -1,7 +1,7 @@
 //! What every command needs to know of its surroundings, and how it speaks.
 //!
-//! Owns reading the environment (nobody else does), the state folder, names, colour, and the two voices: text for people,
-//! one JSON value for machines.
+//! Owns the options that go for every command, the state folder, names, colour, and the two voices: text for people, one
+//! JSON value for machines. What only one command asks of the environment is read there.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Context {
 
     /// Whether more than usual is to be said.
     pub(crate) fn verbose(&self) -> bool {
-        self.global.verbose > 0
+        self.global.verbose
     }
 
     /// Whether to colour what goes to a stream.
@@ -114,11 +114,16 @@ impl Context {
         write_all(&mut std::io::stdout().lock(), text);
     }
 
-    /// A remark for people, on stderr.
+    /// A remark for people, on stderr; --quiet keeps it back.
     pub(crate) fn note(&self, text: &str) {
         if !self.global.quiet {
-            write_all(&mut std::io::stderr().lock(), text);
+            self.warn(text);
         }
+    }
+
+    /// What must be known, on stderr, however quiet it is to be.
+    pub(crate) fn warn(&self, text: &str) {
+        write_all(&mut std::io::stderr().lock(), text);
     }
 
     /// One value for machines, on one line.

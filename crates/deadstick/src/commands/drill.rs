@@ -203,7 +203,7 @@ async fn stage(
                 },
             };
             if let Some(why) = failed {
-                context.note(&format!("the responder's script: {why}"));
+                context.warn(&format!("the responder's script: {why}"));
                 stop.send_replace(Some(format!("the responder's script: {why}")));
             }
             over(drill.await)?
@@ -290,7 +290,7 @@ async fn finish(
         context.say(&format!("timeline: deadstick timeline export {} --format markdown", report.incident));
     }
     for line in &report.residue {
-        context.note(&format!("RESIDUE: {line}"));
+        context.warn(&format!("RESIDUE: {line}"));
     }
     if context.json() {
         context.machine(&report)?;

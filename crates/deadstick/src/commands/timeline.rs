@@ -4,9 +4,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use chrono::TimeDelta;
+use deadstick_core::Timestamp;
 use deadstick_core::event::describe;
 use deadstick_core::incident::Act;
 use deadstick_core::text::printable;
+use deadstick_core::units::HumanDuration;
 use deadstick_runner::incidents;
 use deadstick_runner::session::{Session, now};
 use deadstick_timeline::export::{self, CsvMode, Detail};
@@ -22,7 +24,7 @@ pub(crate) fn run(context: &Context, args: args::Timeline) -> Answer {
         args::Timeline::Show { incident } => show(context, incident.as_deref()),
         args::Timeline::Add { text, incident, ago } => {
             let dir = context.incident(incident.as_deref())?;
-            let occurred = ago.and_then(|ago| Some(now() - TimeDelta::from_std(ago.0).ok()?));
+            let occurred = ago.map(moment_before_now).transpose()?;
             let me = context.me();
             context.runtime()?.block_on(async {
                 let session = Session::join(&dir, &me).await?;
@@ -83,6 +85,15 @@ pub(crate) fn run(context: &Context, args: args::Timeline) -> Answer {
     }
 }
 
+/// When that was. What no calendar reaches back to is refused: a note that says another time would be a lie.
+fn moment_before_now(ago: HumanDuration) -> Result<Timestamp, Failure> {
+    let length = TimeDelta::from_std(ago.0).ok();
+    length.and_then(|length| now().checked_sub_signed(length)).ok_or_else(|| {
+        Failure::usage(format!("{ago} ago is before the beginning of the calendar"))
+            .hint("write it as 3m or 2h")
+    })
+}
+
 /// How a timeline is to be written.
 #[derive(Clone, Copy)]
 struct Form {
@@ -105,7 +116,7 @@ fn export_to(context: &Context, dir: &Path, form: Form, out: impl Write) -> Resu
         }
         ExportFormat::Jsonl => {
             for damage in export::jsonl(dir, &mut out).map_err(Failure::internal)? {
-                context.note(&format!("left out: {damage}"));
+                context.warn(&format!("left out: {damage}"));
             }
         }
     }
