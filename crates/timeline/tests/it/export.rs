@@ -108,7 +108,7 @@ All times are UTC.
 | 04:43:21 | deadstick | **judged the drill: outage: lost for 3m 16s** |
 | 04:44:00 | alice | **closed the incident: The job's session was ended** |
 
-1 routine event (drill phases and steps, single probes, waits) is left out; the log has it.
+1 routine event (drill phases and steps, single probes, queued checklists, waits) is left out; the log has it.
 "
     );
 }
