@@ -59,7 +59,7 @@ pub(super) fn compile(
     for (key, place) in leftovers(&step) {
         problems.push(
             Diagnostic::new(format!("`{key}` does not belong to this step"), place)
-                .hint("see `deadstick inject KIND --help` for the parameters of each fault"),
+                .hint("see `deadstick schema playbook` for what belongs to each kind of step"),
         );
     }
     compiled.filter(|_| problems.len() == before)
