@@ -47,6 +47,7 @@ pub struct Drill {
     annunciated: bool,
     opened: BTreeSet<Name>,
     hurried: bool,
+    response_over: bool,
     residue: Vec<String>,
 }
 
@@ -76,6 +77,7 @@ impl Drill {
             annunciated: false,
             opened: BTreeSet::new(),
             hurried: false,
+            response_over: false,
             residue: Vec::new(),
         })
     }
@@ -143,6 +145,8 @@ impl Drill {
                 self.hurried = true;
                 self.conclude(Verdict::Aborted, why, now, &mut effects);
             }
+            // Whoever was quicker than the tolerance has prevented the outage; the watch goes on to its end.
+            Input::ResponseOver if self.phase == Phase::Run => self.response_over = true,
             Input::ResponseOver if self.phase == Phase::Respond => {
                 self.conclude(Verdict::Outage, self.outage_reason(), now, &mut effects);
             }
@@ -266,7 +270,11 @@ impl Drill {
                     } else {
                         self.conclude(Verdict::Outage, self.outage_reason(), now, effects);
                     }
-                } else if waited >= self.playbook.observe && lost_for.is_none() && self.schedule.is_over() {
+                } else if waited >= self.playbook.observe
+                    && lost_for.is_none()
+                    && self.schedule.is_over()
+                    && !self.is_being_answered()
+                {
                     let because = match self.first_loss {
                         Some(_) => "steady state was lost, but came back in time",
                         None => "steady state held throughout",
@@ -363,6 +371,11 @@ impl Drill {
         effects.push(Effect::Record(Body::DrillAbort { because: because.clone() }));
         self.conclude(Verdict::Aborted, because, now, effects);
         true
+    }
+
+    /// Whether responders were called and are still at it: the lab must not go from under their hands.
+    const fn is_being_answered(&self) -> bool {
+        self.order.respond && self.first_loss.is_some() && !self.response_over
     }
 
     fn outage_reason(&self) -> String {

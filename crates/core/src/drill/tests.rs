@@ -225,6 +225,19 @@ fn an_answered_outage_lasts_until_the_response_is_over() {
 }
 
 #[test]
+fn a_quick_response_prevents_the_outage_and_keeps_the_lab() {
+    let mut stage = Stage::new(drill(&["door", "job"], true));
+    assert_eq!(stage.run(Duration::from_millis(6400)), None);
+    assert!(stage.log.iter().any(|e| matches!(e, Effect::Record(Body::SteadyStateLost { .. }))), "users feel it");
+    // Somebody lets the job go on, sooner than the tolerated three seconds.
+    stage.paused = false;
+    assert_eq!(stage.run(Duration::from_secs(40)), None, "the lab stays while they finish their checklist");
+    let effects = stage.drill.step(stage.now, Input::ResponseOver);
+    stage.perform(effects);
+    assert_eq!(stage.run(LONG).expect("it ends").verdict, Verdict::NoOutage);
+}
+
+#[test]
 fn unknown_slices_are_refused() {
     let open = BTreeSet::from([name("dor")]);
     let refused = Drill::new(playbook(), Order { open, respond: false, seed: 1, digest: String::new() });

@@ -197,7 +197,8 @@ async fn stage(
             let failed = tokio::select! {
                 report = &mut drill => return finish(context, args, &session, over(report)?, sensing).await,
                 played = play => match played {
-                    Ok(Ok(())) => None,
+                    Ok(Ok(())) if session.incident().bar().closed_at.is_some() => None,
+                    Ok(Ok(())) => Some("it ended without closing the incident".to_owned()),
                     Ok(Err(error)) => Some(error.to_string()),
                     Err(error) => Some(format!("the script broke: {error}")),
                 },

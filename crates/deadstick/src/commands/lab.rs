@@ -125,6 +125,9 @@ fn up(context: &Context, name: &str, set: &[String]) -> Answer {
 /// A lab as it stands, for people: what runs; with everything also what it is set to.
 fn describe(status: &Status, everything: bool) -> String {
     let mut text = format!("lab {} in {}\n", status.lab, status.folder.display());
+    if let Some(url) = status.variables.get("shop.url") {
+        text.push_str(&format!("  shop at {url}\n"));
+    }
     for (name, host) in &status.hosts {
         let process = host.process.as_ref().map_or("no process".to_owned(), |process| {
             let state = match deadstick_faults::process::life(process) {
