@@ -28,6 +28,13 @@ pub struct Tolerance {
     pub over: HumanDuration,
 }
 
+impl std::fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.success)?;
+        self.p95.map_or(Ok(()), |p95| write!(f, " and p95 {p95}"))
+    }
+}
+
 fn every_request() -> Percent {
     Percent::from_ratio(1.0)
 }
@@ -171,6 +178,12 @@ impl Watch {
         } else {
             Standing::Lost(measured)
         }
+    }
+
+    /// What users put up with.
+    #[must_use]
+    pub const fn tolerance(&self) -> Tolerance {
+        self.tolerance
     }
 
     /// The window's length.

@@ -54,8 +54,8 @@ impl Streams {
             match (stream.standing, stream.lost_since) {
                 (Standing::Lost(measured), None) => {
                     stream.lost_since = Some(now);
-                    changes
-                        .push(Body::SteadyStateLost { probe: name.clone(), measured: measured.to_string() });
+                    let measured = format!("{measured}; tolerated: {}", stream.watch.tolerance());
+                    changes.push(Body::SteadyStateLost { probe: name.clone(), measured });
                 }
                 (Standing::Holding(measured), Some(since)) => {
                     stream.lost_since = None;

@@ -228,7 +228,10 @@ fn an_answered_outage_lasts_until_the_response_is_over() {
 fn a_quick_response_prevents_the_outage_and_keeps_the_lab() {
     let mut stage = Stage::new(drill(&["door", "job"], true));
     assert_eq!(stage.run(Duration::from_millis(6400)), None);
-    assert!(stage.log.iter().any(|e| matches!(e, Effect::Record(Body::SteadyStateLost { .. }))), "users feel it");
+    assert!(
+        stage.log.iter().any(|e| matches!(e, Effect::Record(Body::SteadyStateLost { .. }))),
+        "users feel it"
+    );
     // Somebody lets the job go on, sooner than the tolerated three seconds.
     stage.paused = false;
     assert_eq!(stage.run(Duration::from_secs(40)), None, "the lab stays while they finish their checklist");

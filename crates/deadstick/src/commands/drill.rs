@@ -232,7 +232,7 @@ async fn stage(
                         end_screen.send_replace(Some(report.because.clone()));
                     }
                     let verdict = report.verdict.word();
-                    tell_banner.send_replace(Some(format!("The drill is over: {verdict}. Leave (q) for the debrief.")));
+                    tell_banner.send_replace(Some(format!("The drill is over: {verdict}. Leave (q, or quit) for the debrief.")));
                     (report, person.await?)
                 }
                 farewell = &mut person => {
