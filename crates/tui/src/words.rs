@@ -3,7 +3,6 @@
 //! Owns how a row's state reads without colour. Leaves cutting and placing it to whoever shows it.
 
 use deadstick_core::Timestamp;
-use deadstick_core::event::Phase;
 use deadstick_core::incident::view::{ChecklistState, IncidentBar, ItemRow, Marker, QueueRow};
 
 use crate::menu::severity_word;
@@ -104,19 +103,6 @@ pub(crate) fn gravity(bar: &IncidentBar) -> String {
     format!("{}{exercise}{closed}", severity_word(bar.severity))
 }
 
-const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Prepare => "prepare",
-        Phase::Gate => "gate",
-        Phase::Baseline => "baseline",
-        Phase::Run => "run",
-        Phase::Respond => "respond",
-        Phase::Revert => "revert",
-        Phase::Recovery => "recovery",
-        Phase::Done => "done",
-    }
-}
-
 /// What users and the drill are going through; what is staged only for those who may see it.
 pub(crate) fn condition(bar: &IncidentBar, hides_staging: bool) -> String {
     let mut words = Vec::new();
@@ -128,7 +114,7 @@ pub(crate) fn condition(bar: &IncidentBar, hides_staging: bool) -> String {
     }
     if !hides_staging {
         if let Some(phase) = bar.phase.filter(|_| bar.verdict.is_none()) {
-            words.push(format!("phase: {}", phase_word(phase)));
+            words.push(format!("phase: {}", phase.word()));
         }
         if bar.faults_active > 0 {
             words.push(crate::text::count(bar.faults_active, "fault") + " in place");

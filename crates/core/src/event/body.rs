@@ -104,6 +104,23 @@ pub enum Phase {
     Done,
 }
 
+impl Phase {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Gate => "gate",
+            Self::Baseline => "baseline",
+            Self::Run => "run",
+            Self::Respond => "respond",
+            Self::Revert => "revert",
+            Self::Recovery => "recovery",
+            Self::Done => "done",
+        }
+    }
+}
+
 /// How a drill ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,7 +5,7 @@
 //! is left to whoever writes those.
 
 use super::Body;
-use super::words::{fault_words, level_word, phase_word, severity_word, slice_word};
+use super::words::{fault_words, level_word, severity_word, slice_word};
 use crate::probe::Answer;
 use crate::text::printable;
 
@@ -55,7 +55,7 @@ fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
             };
             format!("started the drill {playbook}: {title} ({holes})")
         }
-        Body::DrillPhase { phase } => format!("began the phase {}", phase_word(*phase)),
+        Body::DrillPhase { phase } => format!("began the phase {}", phase.word()),
         Body::HoleOpened { slice, kind, hole } => {
             format!("opened the hole in {slice} ({}): {hole}", slice_word(*kind))
         }

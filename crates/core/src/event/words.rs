@@ -1,6 +1,6 @@
 //! Words for the parts of a sentence: faults, severities, levels, kinds of slice, phases.
 
-use super::{AlertLevel, IncidentSeverity, Phase, SliceKind};
+use super::{AlertLevel, IncidentSeverity, SliceKind};
 use crate::fault::{Direction, Fault, LockMode, Peer, Signal};
 
 /// What a fault does, in words.
@@ -74,18 +74,5 @@ pub(super) const fn slice_word(kind: SliceKind) -> &'static str {
     match kind {
         SliceKind::ActiveFailure => "active failure",
         SliceKind::LatentCondition => "latent condition",
-    }
-}
-
-pub(super) const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Prepare => "prepare",
-        Phase::Gate => "gate",
-        Phase::Baseline => "baseline",
-        Phase::Run => "run",
-        Phase::Respond => "respond",
-        Phase::Revert => "revert",
-        Phase::Recovery => "recovery",
-        Phase::Done => "done",
     }
 }
