@@ -2,8 +2,11 @@
 //!
 //! Stages never look here: they are handed a [`Time`] and name the [`Time`] they want to be woken at.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::time::{
@@ -12,6 +15,7 @@ use rustix::time::{
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::Sleep;
 
 /// A moment: nanosecond-exact distance from the start of the monotonic clock. In tests of stages: any number.
 pub type Time = Duration;
@@ -40,26 +44,37 @@ pub fn delay(count: i64, unit: Duration) -> Duration {
 pub struct Alarm {
     timer: Option<AsyncFd<OwnedFd>>,
     armed: Option<Time>,
+    /// The runtime's timer, while there is no descriptor.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
     /// Returns at `at` or soon after, at once if it has passed.
     pub async fn wait_until(&mut self, at: Time) {
-        if let Err(_no_descriptor) = self.arm(at) {
-            tokio::time::sleep(at.saturating_sub(now())).await;
-            return;
+        poll_fn(|context| self.poll_until(context, at)).await;
+    }
+
+    /// Ready at `at` or soon after; otherwise the task is woken then.
+    pub fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
+        if at <= now() {
+            return Poll::Ready(());
         }
-        let Some(timer) = &self.timer else { return };
+        if let Err(_no_descriptor) = self.arm(at) {
+            let sleep = self.sleep.insert(Box::pin(tokio::time::sleep(at.saturating_sub(now()))));
+            return sleep.as_mut().poll(context);
+        }
+        self.sleep = None;
+        let Some(timer) = &self.timer else { return Poll::Pending };
         loop {
-            let Ok(mut ready) = timer.readable().await else {
+            let Ok(mut fired) = ready!(timer.poll_read_ready(context)) else {
                 // The runtime is shutting down: nothing will ever be due.
-                return std::future::pending().await;
+                return Poll::Pending;
             };
             if at <= now() {
-                return;
+                return Poll::Ready(());
             }
             // Woken for an earlier moment this alarm was once armed for.
-            ready.clear_ready();
+            fired.clear_ready();
         }
     }
 

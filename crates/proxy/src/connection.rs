@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustix::net::Shutdown;
 use tokio::net::TcpStream;
 
@@ -14,13 +15,19 @@ use crate::clock::{Alarm, delay, now};
 use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
-use crate::link::{Link, Pair};
+use crate::link::{Link, Pair, discard};
 use crate::tls;
 use crate::toxic::{Failure, Kind, Stream, TlsFault};
 
 /// How long a closed connection's leftovers are read and thrown away, so that the peer sees a FIN and all that was sent
 /// before it, and not the RST that closing over unread data would send.
 const PARTING: Duration = Duration::from_secs(1);
+
+/// How many bytes are read then: more than senders have on the way, but not all that one who never looks can send.
+const LEFTOVERS: usize = 8 * 1024 * 1024;
+
+/// How many after the other side has gone. Without a proxy in between, the sender would have got its RST by now.
+const REMAINS: usize = 64 * 1024;
 
 /// What a connection needs of its proxy.
 #[derive(Debug)]
@@ -33,22 +40,48 @@ pub(crate) struct Setting {
 }
 
 /// Serves `client` until both directions have ended or `control` says so.
-pub(crate) async fn run(mut client: TcpStream, setting: Arc<Setting>, control: Arc<Control>, dice: Dice) {
+pub(crate) async fn run(client: TcpStream, setting: Arc<Setting>, control: Arc<Control>, dice: Dice) {
+    // Boxed, as parting is, so that what happens once and soon takes no room in a connection that is up for hours.
+    let Some(pair) = Box::pin(reach(client, &setting, &control, &dice)).await else { return };
+    let pair = Arc::new(pair);
+    let link =
+        |stream| Link::new(stream, Arc::clone(&pair), Arc::clone(&control), Arc::clone(&setting), &dice);
+    let downstream = tokio::spawn(link(Stream::Downstream));
+    link(Stream::Upstream).await;
+    if let Err(error) = downstream.await {
+        tracing::error!(proxy = setting.proxy, %error, "a link failed");
+        control.end(Fate::Close);
+    }
+    match control.fate() {
+        // Both directions have ended and said so: there is nothing left to part from.
+        Fate::Open => {}
+        Fate::Close => Box::pin(part(&[&pair.client, &pair.server], LEFTOVERS)).await,
+        Fate::Broken => Box::pin(part(&[&pair.client, &pair.server], REMAINS)).await,
+        Fate::Reset => {
+            reset(&pair.client);
+            reset(&pair.server);
+        }
+    }
+}
+
+/// Connects `client` with its upstream, as soon as the connect toxics allow; none if the connection ends before.
+async fn reach(mut client: TcpStream, setting: &Setting, control: &Control, dice: &Dice) -> Option<Pair> {
+    let doomed = || control.until(Stream::Upstream, || control.fate() != Fate::Open);
     let fault = tokio::select! {
         biased;
-        () = doomed(&control) => None,
-        fault = held_up(&setting.toxics, &control, &dice) => fault,
+        () = doomed() => None,
+        fault = held_up(&setting.toxics, control, dice) => fault,
     };
     if let Some(fault) = fault {
         tokio::select! {
             biased;
-            () = doomed(&control) => {}
-            () = tls::fail(&mut client, fault) => control.end(Fate::Close),
+            () = doomed() => {}
+            () = Box::pin(tls::fail(&mut client, fault)) => control.end(Fate::Close),
         }
     }
     let server = tokio::select! {
         biased;
-        () = doomed(&control) => None,
+        () = doomed() => None,
         server = setting.connect.connect(&setting.upstream) => match server {
             Ok(server) => Some(server),
             Err(error) => {
@@ -62,55 +95,22 @@ pub(crate) async fn run(mut client: TcpStream, setting: Arc<Setting>, control: A
         if control.fate() == Fate::Reset {
             reset(&client);
         } else {
-            part(&[&client]).await;
+            part(&[&client], LEFTOVERS).await;
         }
-        return;
+        return None;
     };
     for socket in [&client, &server] {
         if let Err(error) = prepare(socket) {
             tracing::debug!(proxy = setting.proxy, %error, "socket options are not to be had");
         }
     }
-
-    let pair = Arc::new(Pair { client, server });
-    let link = |stream| {
-        Link::new(
-            stream,
-            Arc::clone(&pair),
-            Arc::clone(&control),
-            Arc::clone(&setting.toxics),
-            Arc::clone(&setting.traffic),
-            &dice,
-        )
-    };
-    let downstream = tokio::spawn(link(Stream::Downstream).run());
-    link(Stream::Upstream).run().await;
-    if let Err(error) = downstream.await {
-        tracing::error!(proxy = setting.proxy, %error, "a link failed");
-        control.end(Fate::Close);
-    }
-    match control.fate() {
-        // Both directions have ended and said so: there is nothing left to part from.
-        Fate::Open => {}
-        Fate::Close => part(&[&pair.client, &pair.server]).await,
-        Fate::Reset => {
-            reset(&pair.client);
-            reset(&pair.server);
-        }
-    }
+    Some(Pair { client, server })
 }
 
 /// Small messages at once, and dead peers noticed in the end: what clients of the original are used to.
 fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     socket2::SockRef::from(socket).set_keepalive(true)
-}
-
-/// Returns when the connection is to end.
-async fn doomed(control: &Control) {
-    while control.fate() == Fate::Open {
-        control.tapped(Stream::Upstream).await;
-    }
 }
 
 /// Returns once the connect toxics let this connection through, with how its TLS handshake is to fail, if it is. Those that make
@@ -121,7 +121,7 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<T
     let mut alarm = Alarm::default();
     let mut seen = BTreeSet::new();
     loop {
-        let (_, specs) = toxics.specs(Stream::Upstream);
+        let (version, specs) = toxics.specs(Stream::Upstream);
         let mut due = begin;
         let mut fails = Failure::None;
         let mut fault = None;
@@ -139,6 +139,7 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<T
                 }
             }
         }
+        let changed = control.until(Stream::Downstream, || toxics.version() != version);
         if due <= now() {
             match fails {
                 Failure::None => return fault,
@@ -147,10 +148,10 @@ async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<T
                 Failure::Hang => {}
             }
             // Until the toxic is taken away or the connection ends.
-            control.tapped(Stream::Downstream).await;
+            changed.await;
         } else {
             tokio::select! {
-                () = control.tapped(Stream::Downstream) => {}
+                () = changed => {}
                 () = alarm.wait_until(due) => {}
             }
         }
@@ -164,31 +165,44 @@ fn reset(socket: &TcpStream) {
     }
 }
 
-/// FIN to all, then reads their last words into nothing for a while.
-async fn part(sockets: &[&TcpStream]) {
+/// FIN to all, then reads their last words into nothing, for a while and up to `most` bytes each. A peer that sends more than
+/// that gets an RST for it, as from any program that has gone away.
+async fn part(sockets: &[&TcpStream], most: usize) {
     for socket in sockets {
         // Not connected any more: nobody to part from.
         if rustix::net::shutdown(socket, Shutdown::Write).is_err() {}
     }
-    let mut scrap = Vec::new();
-    let drain = async {
-        for socket in sockets {
-            loop {
-                if socket.readable().await.is_err() {
-                    break;
-                }
-                scrap.resize(4096, 0);
-                match socket.try_read(&mut scrap) {
-                    Ok(0) => break,
-                    Ok(_) => tokio::task::yield_now().await,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_gone) => break,
-                }
-            }
-        }
-    };
-    // A peer that goes on sending after this gets an RST for it, as from any program that has gone away.
+    let drain = join_all(sockets.iter().map(|socket| drain(socket, most)));
     if tokio::time::timeout(PARTING, drain).await.is_err() {
         tracing::trace!("peer still open after parting");
+    }
+}
+
+async fn drain(socket: &TcpStream, most: usize) {
+    let mut left = most;
+    while left > 0 && socket.readable().await.is_ok() {
+        match discard(socket) {
+            Ok(0) => return,
+            Ok(taken) => left = left.saturating_sub(taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_gone) => return,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_takes_little_room() {
+        // Ten thousand of them are to fit into 60 MB, with their sockets and what the allocator adds.
+        assert!(size_of_future(run) <= 512, "{}", size_of_future(run));
+        assert!(size_of::<Link>() <= 256, "{}", size_of::<Link>());
     }
 }

@@ -1,10 +1,12 @@
 //! How the control plane reaches a connection without ever waiting for it: a fate to look at, and a tap on the shoulder.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use crate::chain::{Exchange, Spec, Specs};
 use crate::toxic::{Stream, Toxic};
@@ -21,6 +23,8 @@ pub(crate) enum Fate {
     Open,
     /// Ends in order: FIN to both sides.
     Close,
+    /// One side is gone; the other gets a FIN.
+    Broken,
     /// Ends with an RST to both sides.
     Reset,
 }
@@ -29,7 +33,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     fate: AtomicU8,
-    taps: [Notify; 2],
+    /// One task each.
+    taps: [AtomicWaker; 2],
     /// What the two directions tell each other.
     pub(crate) exchange: Exchange,
 }
@@ -39,6 +44,7 @@ impl Control {
         match self.fate.load(Ordering::Acquire) {
             0 => Fate::Open,
             1 => Fate::Close,
+            2 => Fate::Broken,
             _ => Fate::Reset,
         }
     }
@@ -48,7 +54,8 @@ impl Control {
         let fate = match fate {
             Fate::Open => return,
             Fate::Close => 1,
-            Fate::Reset => 2,
+            Fate::Broken => 2,
+            Fate::Reset => 3,
         };
         if self.fate.compare_exchange(0, fate, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             self.tap();
@@ -58,13 +65,22 @@ impl Control {
     /// Makes both directions look again.
     pub(crate) fn tap(&self) {
         for tap in &self.taps {
-            tap.notify_one();
+            tap.wake();
         }
     }
 
-    /// Returns when one direction should look again. For one task per stream.
-    pub(crate) async fn tapped(&self, stream: Stream) {
-        self.taps[stream as usize].notified().await;
+    /// Wakes the task of that direction at the next tap. To be called before looking, so that no tap falls in between.
+    pub(crate) fn listen(&self, stream: Stream, waker: &Waker) {
+        self.taps[stream as usize].register(waker);
+    }
+
+    /// Returns once `holds`, which is asked now and after every tap. For one task per stream.
+    pub(crate) async fn until(&self, stream: Stream, mut holds: impl FnMut() -> bool) {
+        poll_fn(|context| {
+            self.listen(stream, context.waker());
+            if holds() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 

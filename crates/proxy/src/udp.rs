@@ -125,9 +125,12 @@ impl Session {
                     }
                 }
             }
+            let (control, toxics, seen) =
+                (&self.control, &self.setting.toxics, lines.each_ref().map(|line| line.seen));
+            let tapped = || control.fate() != Fate::Open || seen != [Some(toxics.version()); 2];
             tokio::select! {
                 biased;
-                () = self.control.tapped(Stream::Upstream) => {}
+                () = control.until(Stream::Upstream, tapped) => {}
                 datagram = self.inbox.recv() => {
                     let Some(datagram) = datagram else { return };
                     self.pass(&server, &mut lines[Stream::Upstream as usize], datagram).await;
