@@ -26,11 +26,13 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == name);
         at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
     };
+    let only = arguments.iter().position(|argument| argument == "--only");
     let room = processes::room();
     let plan = Plan {
         rounds: usize::try_from(number("--rounds", 5)).expect("a small number"),
         span: Duration::from_millis(number("--milliseconds", 2_000)),
         idle: usize::try_from(number("--idle", 10_000)).expect("a small number").min(room),
+        only: only.and_then(|at| arguments.get(at + 1).cloned()),
     };
     let port = u16::try_from(number("--port", 0)).expect("a port");
 
@@ -66,9 +68,16 @@ fn main() {
         }
     }
     println!("{} rounds of {:?} each on {} cores\n", plan.rounds, plan.span, cores());
-    table::print_comparison(&measure::compare(&ways, &plan));
-    table::print_idle(&measure::idle(&ways, &plan));
-    table::print_accuracy(&measure::accuracy(&ways[0], &ways[1], &plan));
+    let compared = measure::compare(&ways, &plan);
+    if !compared.is_empty() {
+        table::print_comparison(&compared);
+    }
+    if plan.wants("idle") {
+        table::print_idle(&measure::idle(&ways, &plan));
+    }
+    if plan.wants("toxics") {
+        table::print_accuracy(&measure::accuracy(&ways[0], &ways[1], &plan));
+    }
 }
 
 fn cores() -> usize {

@@ -18,6 +18,15 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) span: Duration,
     pub(crate) idle: usize,
+    /// Only the part of that name.
+    pub(crate) only: Option<String>,
+}
+
+impl Plan {
+    /// Whether that part is measured: `throughput`, `echo`, `connections`, `idle` or `toxics`.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
 }
 
 /// One row: what was measured, and per way the values of all rounds.
@@ -45,14 +54,21 @@ pub(crate) fn compare(ways: &[Way], plan: &Plan) -> Vec<Row> {
     for _ in 0..plan.rounds {
         for (index, way) in ways.iter().enumerate() {
             let mut put = |row: usize, value| rows[row].ways[index].1.push(value);
-            put(0, throughput(way.address, 1, plan.span));
-            put(1, throughput(way.address, 16, plan.span));
-            let trips = round_trips(way.address, plan.span);
-            put(2, percentile(&trips, 0.5) * 1e6);
-            put(3, percentile(&trips, 0.99) * 1e6);
-            put(4, connections(way.address, plan.span));
+            if plan.wants("throughput") {
+                put(0, throughput(way.address, 1, plan.span));
+                put(1, throughput(way.address, 16, plan.span));
+            }
+            if plan.wants("echo") {
+                let trips = round_trips(way.address, plan.span);
+                put(2, percentile(&trips, 0.5) * 1e6);
+                put(3, percentile(&trips, 0.99) * 1e6);
+            }
+            if plan.wants("connections") {
+                put(4, connections(way.address, plan.span));
+            }
         }
     }
+    rows.retain(|row| row.ways.iter().all(|(_, values)| !values.is_empty()));
     rows
 }
 
@@ -126,7 +142,13 @@ pub(crate) fn idle(ways: &[Way], plan: &Plan) -> Vec<(String, f64, f64, usize)> 
     for way in ways {
         let Some(pid) = way.pid else { continue };
         let before = resident(pid);
-        let open: Vec<TcpStream> = (0..plan.idle).map(|_| open(way.address, b'I')).collect();
+        let open: Vec<TcpStream> = (0..plan.idle)
+            .map(|_| {
+                let mut stream = open(way.address, b'I');
+                stream.read_exact(&mut [0]).expect("it reaches the server");
+                stream
+            })
+            .collect();
         thread::sleep(Duration::from_secs(1));
         results.push((way.name.clone(), before, resident(pid), open.len()));
         drop(open);

@@ -1,11 +1,17 @@
 //! The processes of a run: this program again as server or proxy, and HAProxy. All end with the run.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use rustix::event::epoll;
+use socket2::{Domain, Socket, Type};
 
 /// What this program does when it was started by itself.
 pub(crate) enum Role {
@@ -55,16 +61,25 @@ fn proxy(upstream: String) {
     });
 }
 
-/// The first byte of a connection says what it is for: `E` echoes, `D` sends without end, anything else is held.
+/// Connections that may wait for the server. With the standard library's 128, those that are opened quickly overflow it, and
+/// what is measured afterwards waits for their retransmissions.
+const BACKLOG: i32 = 4_096;
+
+/// The first byte of a connection says what it is for: `E` echoes, `D` sends without end, `1` gets one byte and is closed, `I`
+/// gets one byte and is held until the client closes.
 fn serve(port: u16) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("a port");
+    socket.listen(BACKLOG).expect("it listens");
+    let listener = TcpListener::from(socket);
     println!("{0}\n{0}", listener.local_addr().expect("bound"));
-    let (hand, held) = std::sync::mpsc::channel::<TcpStream>();
-    thread::spawn(move || {
-        let held: Vec<TcpStream> = held.iter().collect();
-        drop(held);
-    });
-    // Idle connections send `I` at once as well, so reading one byte here does not hold up the next for long.
+    let idle = epoll::create(epoll::CreateFlags::CLOEXEC).expect("a descriptor");
+    let held: Arc<Mutex<HashMap<u64, TcpStream>>> = Arc::default();
+    let (polled, open) = (idle.try_clone().expect("a descriptor"), Arc::clone(&held));
+    thread::spawn(move || release(&polled, &open));
+    let mut number = 0;
+    // Whoever connects says at once what for, so reading one byte here does not hold up the next for long.
     for stream in listener.incoming() {
         let mut stream = stream.expect("accepted");
         let mut kind = [0];
@@ -84,7 +99,27 @@ fn serve(port: u16) {
                     drop(stream);
                 }
             }
-            _ => hand.send(stream).expect("the holder lives"),
+            _ => {
+                stream.write_all(b"I").expect("it is open");
+                number += 1;
+                let mut held = held.lock().expect("no holder panics");
+                let data = epoll::EventData::new_u64(number);
+                epoll::add(&idle, &stream, data, epoll::EventFlags::RDHUP).expect("room");
+                held.insert(number, stream);
+            }
+        }
+    }
+}
+
+/// Closes held connections as their clients close.
+fn release(idle: &OwnedFd, held: &Mutex<HashMap<u64, TcpStream>>) {
+    let mut events =
+        [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+    loop {
+        let count = epoll::wait(idle, &mut events[..], None).expect("it is open");
+        let mut held = held.lock().expect("no holder panics");
+        for event in &events[..count] {
+            held.remove(&event.data.u64());
         }
     }
 }
