@@ -7,9 +7,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 /// A quantity that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
@@ -19,6 +16,15 @@ pub enum UnitError {
     /// Not a percentage between 0 and 100.
     #[error("{0:?} is not a percentage between 0% and 100%; write it as 99% or 99.5%")]
     Percent(String),
+    /// Not a size.
+    #[error("{0:?} is not a size; write a number with a unit, such as 512KiB, 64MiB or 2GB")]
+    Size(String),
+    /// Not a rate.
+    #[error("{0:?} is not a rate; write bytes or bits a second, such as 1MiB/s, 500KB/s or 10mbit")]
+    Rate(String),
+    /// Not an amount of processor time.
+    #[error("{0:?} is not an amount of processors; write 0.5 for half of one, 2 for two")]
+    Cpus(String),
     /// Not a name.
     #[error("{0:?} is not a name; use lower-case letters, digits and single hyphens, such as lock-pileup")]
     Name(String),
@@ -56,8 +62,11 @@ impl fmt::Display for HumanDuration {
 }
 
 /// A share of a whole, written `99%` or `99.5%`; kept as a ratio between 0 and 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Percent(f64);
+
+// It is never NaN.
+impl Eq for Percent {}
 
 impl Percent {
     /// The ratio, between 0 and 1.
@@ -66,10 +75,10 @@ impl Percent {
         self.0
     }
 
-    /// From a ratio; clamped to 0 and 1.
+    /// From a ratio; clamped to 0 and 1, and 0 when it is no number.
     #[must_use]
     pub const fn from_ratio(ratio: f64) -> Self {
-        Self(ratio.clamp(0.0, 1.0))
+        Self(if ratio.is_nan() { 0.0 } else { ratio.clamp(0.0, 1.0) })
     }
 }
 
@@ -89,6 +98,103 @@ impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Rounded to a millionth of a percent, so that 0.995 prints as 99.5.
         write!(f, "{}%", (self.0 * 100.0 * 1e6).round() / 1e6)
+    }
+}
+
+/// A number of bytes, written `512`, `64KiB` or `2GB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Size(pub u64);
+
+/// Units of bytes, the ones that print first.
+const BYTES: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("TB", 1_000_000_000_000),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("KB", 1_000),
+    ("B", 1),
+];
+
+/// A number with a unit from a table, in whole multiples of the smallest one; units are read in any case.
+fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (text.get(..split)?, text.get(split..)?.trim());
+    let factor = match unit {
+        "" => 1,
+        unit => units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1,
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor);
+    }
+    let scaled = number.parse::<f64>().ok()? * factor as f64;
+    // Above this a float no longer counts single bytes.
+    (scaled.fract() == 0.0 && (0.0..=9e15).contains(&scaled)).then_some(scaled as u64)
+}
+
+fn print_bytes(bytes: u64, f: &mut fmt::Formatter<'_>, after: &str) -> fmt::Result {
+    let unit = BYTES.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    let (unit, factor) = unit.copied().unwrap_or(("B", 1));
+    write!(f, "{}{unit}{after}", bytes / factor)
+}
+
+impl FromStr for Size {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        measured(text, &BYTES).map(Self).ok_or_else(|| UnitError::Size(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print_bytes(self.0, f, "")
+    }
+}
+
+/// Bytes a second, written `1MiB/s`, `500KB/s` or `10mbit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(pub u64);
+
+impl FromStr for Rate {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        const BITS: [(&str, u64); 4] =
+            [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
+        let trimmed = text.trim();
+        let bytes = match trimmed.strip_suffix("/s") {
+            Some(size) => measured(size, &BYTES),
+            None if trimmed.ends_with("bit") => measured(trimmed, &BITS).map(|bits| bits / 8),
+            None => None,
+        };
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| UnitError::Rate(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print_bytes(self.0, f, "/s")
+    }
+}
+
+/// Processor time in thousandths of one processor, written `0.5` or `2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cpus(pub u32);
+
+impl FromStr for Cpus {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let bad = || UnitError::Cpus(text.to_owned());
+        let thousandths = (text.trim().parse::<f64>().map_err(|_| bad())? * 1e3).round();
+        if (1.0..=1e7).contains(&thousandths) { Ok(Self(thousandths as u32)) } else { Err(bad()) }
+    }
+}
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(self.0) / 1e3)
     }
 }
 
@@ -125,17 +231,17 @@ impl fmt::Display for Name {
 /// Serde and JSON Schema for a type that is one string in files.
 macro_rules! text_form {
     ($type:ident, $title:literal, $description:literal, $pattern:literal) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> ::serde::Deserialize<'de> for $type {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as ::serde::Deserialize>::deserialize(deserializer)?.parse().map_err(::serde::de::Error::custom)
             }
         }
-        impl JsonSchema for $type {
+        impl ::schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $title.into()
             }
@@ -145,6 +251,7 @@ macro_rules! text_form {
         }
     };
 }
+pub(crate) use text_form;
 
 text_form!(
     HumanDuration,
@@ -158,6 +265,19 @@ text_form!(
     "A percentage between 0% and 100%, such as 99.5%.",
     r"^\s*\d+(\.\d+)?\s*%\s*$"
 );
+text_form!(
+    Size,
+    "Size",
+    "A number of bytes with a unit, such as 64KiB or 2GB.",
+    r"^\s*\d+(\.\d+)?\s*([KMGTkmgt][Ii]?)?[Bb]?\s*$"
+);
+text_form!(
+    Rate,
+    "Rate",
+    "Bytes or bits a second, such as 1MiB/s or 10mbit.",
+    r"^\s*\d+(\.\d+)?\s*(([KMGTkmgt][Ii]?)?[Bb]?/s|[kmg]?bit)\s*$"
+);
+text_form!(Cpus, "Cpus", "Processor time, such as 0.5 for half of one processor.", r"^\s*\d+(\.\d+)?\s*$");
 text_form!(Name, "Name", "Lower-case words and digits joined by single hyphens.", "^[a-z0-9]+(-[a-z0-9]+)*$");
 
 #[cfg(test)]
@@ -182,6 +302,28 @@ mod tests {
         for bad in ["99", "101%", "-1%", "x%", "NaN%"] {
             assert!(bad.parse::<Percent>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sizes_rates_and_processors_read_and_print() {
+        for (text, bytes) in
+            [("512", 512), ("64KiB", 65_536), ("2gb", 2_000_000_000), ("1.5MiB", 1_572_864), ("0", 0)]
+        {
+            assert_eq!(text.parse::<Size>(), Ok(Size(bytes)), "{text}");
+        }
+        assert_eq!(Size(65_536).to_string(), "64KiB");
+        assert_eq!(Size(1_500_000).to_string(), "1500KB");
+        assert_eq!("10mbit".parse::<Rate>().map(|rate| rate.to_string()), Ok("1250KB/s".to_owned()));
+        assert_eq!("1MiB/s".parse::<Rate>(), Ok(Rate(1 << 20)));
+        assert_eq!(
+            "0.5".parse::<Cpus>().map(|cpus| (cpus, cpus.to_string())),
+            Ok((Cpus(500), "0.5".to_owned()))
+        );
+        for bad in ["", "x", "-1KiB", "1.5B", "3 parsecs", "99999999TiB", "1e3KB"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+        assert!(["1MiB", "0/s", "mbit", ""].iter().all(|bad| bad.parse::<Rate>().is_err()));
+        assert!(["0", "-1", "x", "1e9", "NaN"].iter().all(|bad| bad.parse::<Cpus>().is_err()));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod guardian;
 pub mod holder;
 pub mod injector;
 pub mod kernel;
+mod means;
 pub mod network;
 pub mod plan;
 pub mod process;

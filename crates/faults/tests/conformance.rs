@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Bench, Pair, WITNESS, store};
-use deadstick_core::fault::{Fault, ResolvedTarget, Signal};
+use common::{Bench, Pair, WITNESS, fault, store};
+use deadstick_core::fault::ResolvedTarget;
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
-    Conversation, Delivery, Kernel, KernelError, Linux, Reach, Sent, Table, TableEffect, TableSpec,
+    Conversation, Delivery, Kernel, KernelError, Linux, Networks, Processes, Reach, Sent, Table, TableEffect,
+    TableSpec,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -47,7 +48,7 @@ impl Fake {
     }
 }
 
-impl Kernel for Fake {
+impl Processes for Fake {
     fn life(&self, process: &ProcessIdentity) -> Result<Life, KernelError> {
         Ok(self.with(|world| {
             match (world.ended || process.start_ticks != identity().start_ticks, world.stopped) {
@@ -72,7 +73,9 @@ impl Kernel for Fake {
         });
         Ok(Delivery::Sent)
     }
+}
 
+impl Networks for Fake {
     fn install(&self, _: &NetworkIdentity, spec: &TableSpec) -> Result<Box<dyn Table>, KernelError> {
         self.with(|world| {
             world.calls.push(format!("install {:?}", spec.effect));
@@ -183,8 +186,7 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
     let network = target.network.clone().expect("a network");
     let answers = || kernel.reach(&network, WITNESS.into(), Duration::from_millis(200)).expect("tried");
     let process = target.process.clone().expect("a process");
-    let cut = Fault::Partition { from: Vec::new(), direction: deadstick_core::fault::Direction::Both };
-    for fault in [Fault::Vanish, cut, Fault::HalfOpen { to: None }] {
+    for fault in [fault("vanish"), fault("partition"), fault("half-open")] {
         let injected = injector.inject(fault.clone(), target.clone(), LEASE).await.expect("injected");
         assert!(injected.proof.landed, "{fault:?}: {:?}", injected.proof);
         let table = format!("deadstick-{}", injected.id);
@@ -195,7 +197,7 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
         let words = &store::faults(&bench.ledger())[&injected.id].words;
         assert_eq!(words, &["applying", "applied", "proved", "undoing", "undone"], "{fault:?}");
     }
-    let both = [Fault::Vanish, Fault::Pause];
+    let both = [fault("vanish"), fault("pause")];
     for fault in both {
         injector.inject(fault, target.clone(), LEASE).await.expect("injected");
     }
@@ -204,11 +206,10 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
     assert!(matches!(answers(), Reach::Accepted(_)));
     let mut later = target.clone();
     later.process.as_mut().expect("a process").start_ticks += 1;
-    let refused = injector.inject(Fault::Kill { signal: Signal::Kill }, later, LEASE).await;
+    let refused = injector.inject(fault("kill signal=KILL"), later, LEASE).await;
     assert!(matches!(refused, Err(FaultError::Refused { .. })), "{refused:?}");
     assert_eq!(kernel.life(&process).expect("readable"), Life::Running);
-    let injected =
-        injector.inject(Fault::Kill { signal: Signal::Kill }, target, LEASE).await.expect("injected");
+    let injected = injector.inject(fault("kill signal=KILL"), target, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.close().await, []);
 }
@@ -236,7 +237,7 @@ async fn a_fault_without_effect_is_said_not_to_have_landed() {
     let (bench, fake) = (Bench::new(), Fake::default());
     fake.with(|world| world.inert = true);
     let injector = Injector::arm_on(bench.settings(), Arc::new(fake), FACTS).await.expect("armed");
-    for fault in [Fault::Vanish, Fault::HalfOpen { to: None }] {
+    for fault in [fault("vanish"), fault("half-open")] {
         let injected = injector.inject(fault.clone(), fake_target(), LEASE).await.expect("injected");
         assert!(!injected.proof.landed, "{fault:?}: {:?}", injected.proof);
         assert!(store::faults(&bench.ledger())[&injected.id].words.contains(&"not-proved"));

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::server::Server;
-use common::{Bench, Talker, eventually, program, store};
+use common::{Bench, Talker, eventually, fault, program, store};
 use deadstick_core::fault::{Fault, LockMode, ResolvedTarget, Signal};
 use deadstick_core::ledger::{FaultState, Undo};
 use deadstick_core::units::HumanDuration;
-use deadstick_faults::kernel::{Kernel, Linux, Sent};
+use deadstick_faults::kernel::{Linux, Processes, Sent};
 use deadstick_faults::{FaultError, Secrets, Undone, process, undo};
 use tokio_postgres::{Client, NoTls};
 
@@ -41,6 +41,10 @@ fn orders() -> Option<String> {
     Some("\"My Shop\".\"Orders\"".to_owned())
 }
 
+fn lock(mode: LockMode) -> Fault {
+    Fault::Lock { table: orders(), mode, rows: None, advisory: None }
+}
+
 const READ: &str = "select from \"My Shop\".\"Orders\"";
 const WRITE: &str = "insert into \"My Shop\".\"Orders\" values (1)";
 const ALTER: &str = "alter table \"My Shop\".\"Orders\" add column later int";
@@ -56,7 +60,7 @@ async fn locks_hold_what_they_say_and_let_go() {
     let bench = Bench::new();
     let (injector, client) = (bench.injector().await, with_table(&server).await);
     for (mode, readable) in [(LockMode::Exclusive, false), (LockMode::Share, true)] {
-        let fault = Fault::Lock { table: orders(), mode };
+        let fault = lock(mode);
         let injected = injector.inject(fault, target(&server), LEASE).await.expect("injected");
         assert!(injected.proof.landed, "{:?}", injected.proof);
         assert_eq!(client.batch_execute(READ).await.is_ok(), readable, "{mode:?}");
@@ -119,7 +123,7 @@ async fn a_lock_that_is_not_granted_is_given_up_by_an_abort() {
     let mut blocker = self::client(&server).await;
     let transaction = blocker.transaction().await.expect("begun");
     transaction.batch_execute(READ).await.expect("read");
-    let fault = Fault::Lock { table: orders(), mode: LockMode::Exclusive };
+    let fault = lock(LockMode::Exclusive);
     let injecting = {
         let (injector, target) = (injector.clone(), target(&server));
         tokio::spawn(async move { injector.inject(fault, target, LEASE).await })
@@ -140,14 +144,14 @@ async fn what_is_wrong_is_refused_before_anything_is_recorded() {
     let Some(server) = Server::start() else { return };
     let bench = Bench::new();
     let injector = bench.injector().await;
-    let lock = |table: &str| Fault::Lock { table: Some(table.to_owned()), mode: LockMode::Exclusive };
-    let no_table = injector.inject(lock("nowhere"), target(&server), LEASE).await;
+    let named = |table: &str| fault(&format!("lock table={table}"));
+    let no_table = injector.inject(named("nowhere"), target(&server), LEASE).await;
     assert!(
         matches!(&no_table, Err(FaultError::Refused { what, .. }) if what.contains("nowhere")),
         "{no_table:?}"
     );
     let wrong = ResolvedTarget { dsn: Some(server.dsn().replace("s3cret", "wrong")), ..target(&server) };
-    let wrong = injector.inject(lock("pg_class"), wrong, LEASE).await;
+    let wrong = injector.inject(named("pg_class"), wrong, LEASE).await;
     assert!(
         matches!(&wrong, Err(FaultError::Refused { what, .. }) if what.contains("password")),
         "{wrong:?}"
@@ -163,7 +167,7 @@ async fn what_an_owner_lets_go_without_undoing_the_guardian_ends() {
     let client = with_table(&server).await;
     // The holder is killed, and the injector dropped: to the guardian that is an owner that died.
     let injector = bench.injector().await;
-    let fault = Fault::Lock { table: orders(), mode: LockMode::Exclusive };
+    let fault = lock(LockMode::Exclusive);
     let injected = injector.inject(fault, target(&server), LEASE).await.expect("injected");
     let intent = store::faults(&bench.ledger())[&injected.id].intent.clone();
     let Undo::EndHolder { process: holder, session: Some(_) } = &intent.undo else { panic!("{intent:?}") };
@@ -211,7 +215,7 @@ async fn sqlite_locks_hold_what_they_say_and_let_go() {
     ] {
         let (_folder, target) = file(journal);
         let injected = injector
-            .inject(Fault::Lock { table: None, mode }, target.clone(), LEASE)
+            .inject(fault(&format!("lock mode={mode}")), target.clone(), LEASE)
             .await
             .expect("injected");
         assert!(injected.proof.landed, "{:?}", injected.proof);
@@ -221,15 +225,13 @@ async fn sqlite_locks_hold_what_they_say_and_let_go() {
         assert!(may(&target, "insert into orders values (1)"));
     }
     let (_folder, target) = file("wal");
-    let refused =
-        injector.inject(Fault::Lock { table: None, mode: LockMode::Exclusive }, target.clone(), LEASE).await;
+    let refused = injector.inject(fault("lock"), target.clone(), LEASE).await;
     assert!(matches!(&refused, Err(FaultError::Refused { what, .. }) if what.contains("WAL")), "{refused:?}");
     let nowhere = ResolvedTarget {
         path: Some(target.path.expect("a path").with_extension("none")),
         ..ResolvedTarget::default()
     };
-    let refused =
-        injector.inject(Fault::Lock { table: None, mode: LockMode::Share }, nowhere.clone(), LEASE).await;
+    let refused = injector.inject(fault("lock mode=share"), nowhere.clone(), LEASE).await;
     assert!(matches!(refused, Err(FaultError::Refused { .. })), "{refused:?}");
     assert!(!nowhere.path.expect("a path").exists(), "no file is made");
     assert_eq!(injector.close().await, []);

@@ -1,5 +1,7 @@
 //! What the doctor says fits what happens.
 
+use std::process::Command;
+
 use deadstick_faults::doctor;
 
 #[test]
@@ -16,4 +18,15 @@ fn what_is_missing_has_a_reason_and_the_facts_agree() {
     assert_eq!(facts.redirect, has("nftables redirect"));
     // A second look meets the same: nothing of the first one is left in its way.
     assert_eq!(capabilities, doctor::examine());
+}
+
+/// Here and in the virtual machine of `tests/vm`, whose kernel has it.
+#[test]
+fn netem_is_present_where_the_traffic_control_program_can_add_it() {
+    let words = "--net tc qdisc add dev lo root netem delay 1ms".split(' ');
+    let tried = Command::new("unshare").args(words).output().expect("unshare runs");
+    let netem = doctor::examine().into_iter().find(|one| one.name == "netem").expect("it is a capability");
+    let said = String::from_utf8_lossy(&tried.stderr);
+    assert_eq!(netem.present.is_ok(), tried.status.success(), "{:?}; {said}", netem.present);
+    assert_eq!(doctor::facts().netem, tried.status.success());
 }

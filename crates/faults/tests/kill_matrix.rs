@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::store::{self, FileStore};
-use common::{Bench, Pair, Talker, Victim, WITNESS, eventually, program};
-use deadstick_core::fault::{Fault, LockMode, ResolvedTarget};
+use common::{Bench, Pair, Talker, Victim, WITNESS, eventually, fault, program};
+use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::{Entry, FaultState, Undo};
-use deadstick_faults::kernel::{Kernel, Linux, Reach};
+use deadstick_faults::kernel::{Linux, Networks, Processes, Reach};
 use deadstick_faults::process::{self, Life};
 use deadstick_faults::{FaultStep, LedgerStore, Secrets, undo};
 
@@ -33,7 +33,7 @@ struct Paused(Victim);
 
 impl World for Paused {
     fn fault(&self) -> Fault {
-        Fault::Pause
+        fault("pause")
     }
     fn target(&self) -> ResolvedTarget {
         self.0.target()
@@ -62,7 +62,7 @@ struct Locked(tempfile::TempDir);
 
 impl World for Locked {
     fn fault(&self) -> Fault {
-        Fault::Lock { table: None, mode: LockMode::Exclusive }
+        fault("lock")
     }
     fn target(&self) -> ResolvedTarget {
         ResolvedTarget {
@@ -176,9 +176,9 @@ macro_rules! matrix {
 
 matrix! {
     pause: Paused(Victim::new());
-    vanish: Cut(Pair::new(), Fault::Vanish);
-    half_open: Cut(Pair::new(), Fault::HalfOpen { to: None });
-    partition: Cut(Pair::new(), Fault::Partition { from: Vec::new(), direction: deadstick_core::fault::Direction::Both });
+    vanish: Cut(Pair::new(), fault("vanish"));
+    half_open: Cut(Pair::new(), fault("half-open"));
+    partition: Cut(Pair::new(), fault("partition"));
     sqlite_lock: locked();
 }
 
@@ -188,7 +188,7 @@ async fn a_kill_needs_no_undo_and_leaves_none() {
         struct Gone(Victim);
         impl World for Gone {
             fn fault(&self) -> Fault {
-                Fault::Kill { signal: deadstick_core::fault::Signal::Kill }
+                fault("kill signal=KILL")
             }
             fn target(&self) -> ResolvedTarget {
                 self.0.target()
@@ -212,7 +212,7 @@ async fn random_moments() {
     let seed = from_environment("DEADSTICK_SEED").unwrap_or_else(process::boottime_ms).max(1);
     eprintln!("DEADSTICK_SEED={seed}");
     let worlds: [Box<dyn World>; 2] =
-        [Box::new(Paused(Victim::new())), Box::new(Cut(Pair::new(), Fault::Vanish))];
+        [Box::new(Paused(Victim::new())), Box::new(Cut(Pair::new(), fault("vanish")))];
     let (mut random, mut times) = (seed, Vec::new());
     for kill in 0..kills {
         // xorshift: any spread of moments will do.

@@ -5,8 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Bench, Victim, eventually, store};
-use deadstick_core::fault::{Fault, Signal};
+use common::{Bench, Victim, eventually, fault, store};
 use deadstick_core::ledger::{FaultState, Undo};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::process::{Life, life};
@@ -20,7 +19,7 @@ async fn pause_lands_and_comes_out() {
     let injector = bench.injector().await;
     let target = victim.target();
     let process = target.process.clone().expect("a process");
-    let injected = injector.inject(Fault::Pause, target, LEASE).await.expect("injected");
+    let injected = injector.inject(fault("pause"), target, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(life(&process).expect("readable"), Life::Stopped);
     assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
@@ -49,8 +48,8 @@ async fn a_process_stopped_by_somebody_else_is_left_alone() {
     let (bench, victim) = (Bench::new(), Victim::new());
     let injector = bench.injector().await;
     let target = victim.target();
-    let first = injector.inject(Fault::Pause, target.clone(), LEASE).await.expect("injected");
-    let second = injector.inject(Fault::Pause, target, LEASE).await;
+    let first = injector.inject(fault("pause"), target.clone(), LEASE).await.expect("injected");
+    let second = injector.inject(fault("pause"), target, LEASE).await;
     assert!(matches!(second, Err(FaultError::Refused { .. })), "{second:?}");
     assert_eq!(injector.undo(&first.id, "asked").await, Ok(Undone::Done));
     assert_eq!(injector.close().await, []);
@@ -64,11 +63,10 @@ async fn kill_lands_and_a_later_bearer_of_the_pid_is_never_signalled() {
     let target = victim.target();
     let mut other = target.clone();
     other.process.as_mut().expect("a process").start_ticks -= 1;
-    let refused = injector.inject(Fault::Kill { signal: Signal::Kill }, other, LEASE).await;
+    let refused = injector.inject(fault("kill signal=KILL"), other, LEASE).await;
     assert!(matches!(refused, Err(FaultError::Refused { .. })), "{refused:?}");
     assert_eq!(life(target.process.as_ref().expect("a process")).expect("readable"), Life::Running);
-    let injected =
-        injector.inject(Fault::Kill { signal: Signal::Term }, target.clone(), LEASE).await.expect("injected");
+    let injected = injector.inject(fault("kill signal=TERM"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(life(target.process.as_ref().expect("a process")).expect("readable"), Life::Gone);
     assert_eq!(injector.close().await, []);
@@ -80,7 +78,8 @@ async fn a_lease_ends_by_itself() {
     let injector = bench.injector().await;
     let target = victim.target();
     let process = target.process.clone().expect("a process");
-    let injected = injector.inject(Fault::Pause, target, HumanDuration::millis(300)).await.expect("injected");
+    let injected =
+        injector.inject(fault("pause"), target, HumanDuration::millis(300)).await.expect("injected");
     eventually("it goes on", || life(&process).expect("readable") == Life::Running).await;
     eventually("it is told", || matches!(bench.told().last(), Some(FaultEvent::Undone { id, because }) if *id == injected.id && because.contains("lease"))).await;
     assert_eq!(injector.close().await, []);
@@ -100,7 +99,7 @@ async fn no_record_no_fault() {
     let settings = deadstick_faults::Settings { store: Arc::new(FullDisk), ..bench.settings() };
     let injector = deadstick_faults::Injector::arm(settings).await.expect("armed");
     let target = victim.target();
-    let result = injector.inject(Fault::Pause, target.clone(), LEASE).await;
+    let result = injector.inject(fault("pause"), target.clone(), LEASE).await;
     assert!(matches!(result, Err(FaultError::Ledger(_))), "{result:?}");
     assert_eq!(life(target.process.as_ref().expect("a process")).expect("readable"), Life::Running);
     assert_eq!(injector.close().await, []);
@@ -122,9 +121,7 @@ async fn an_undo_interrupts_a_step_that_is_stuck() {
     let started = std::time::Instant::now();
     let injecting = {
         let (injector, target) = (injector.clone(), victim.target());
-        tokio::spawn(
-            async move { injector.inject(Fault::Kill { signal: Signal::Term }, target, LEASE).await },
-        )
+        tokio::spawn(async move { injector.inject(fault("kill signal=TERM"), target, LEASE).await })
     };
     eventually("it is applied", || {
         bench.told().iter().any(|event| matches!(event, FaultEvent::Applied { .. }))
@@ -151,7 +148,7 @@ async fn a_registered_folder_outlives_the_faults_and_goes_at_the_end() {
         .await
         .expect("registered");
     std::fs::create_dir(&path).and_then(|()| std::fs::write(path.join(MARK_FILE), "ours")).expect("a folder");
-    injector.inject(Fault::Pause, victim.target(), LEASE).await.expect("injected");
+    injector.inject(fault("pause"), victim.target(), LEASE).await.expect("injected");
     assert_eq!(injector.undo_faults("abort").await, []);
     assert!(path.exists());
     assert_eq!(injector.close().await, []);

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Bench, Pair, WITNESS, eventually};
-use deadstick_core::fault::{Direction, Fault, Peer, ResolvedTarget};
+use common::{Bench, Pair, WITNESS, eventually, fault};
+use deadstick_core::fault::{Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_core::units::HumanDuration;
-use deadstick_faults::kernel::{Kernel, Layer, Linux, Reach, TableEffect, TableSpec};
+use deadstick_faults::kernel::{Layer, Linux, Networks, Reach, TableEffect, TableSpec};
 use deadstick_faults::network::enter;
 use deadstick_faults::relay::{RelayFactory, RelayOrder};
 use deadstick_faults::{FaultError, HostFacts, Injector, Settings, Undone, doctor};
@@ -59,30 +59,22 @@ async fn cuts(fault: Fault) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vanish() {
-    cuts(Fault::Vanish).await;
+    cuts(fault("vanish")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partition_both_ways() {
-    cuts(Fault::Partition { from: Vec::new(), direction: Direction::Both }).await;
+    cuts(fault("partition")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partition_of_what_is_received() {
-    cuts(Fault::Partition {
-        from: vec![Peer { address: WITNESS.0.into(), port: None }],
-        direction: Direction::Ingress,
-    })
-    .await;
+    cuts(fault("partition to=10.9.0.2 direction=ingress")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partition_of_what_is_sent() {
-    cuts(Fault::Partition {
-        from: vec![Peer { address: WITNESS.0.into(), port: None }],
-        direction: Direction::Egress,
-    })
-    .await;
+    cuts(fault("partition to=10.9.0.2 direction=egress")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,11 +82,8 @@ async fn partition_from_one_port_leaves_the_other() {
     let (bench, pair) = (Bench::new(), Pair::new());
     let injector = bench.injector().await;
     let target = pair.target();
-    let from = vec![Peer::from(SocketAddr::from(WITNESS))];
-    let injected = injector
-        .inject(Fault::Partition { from, direction: Direction::Both }, target.clone(), LEASE)
-        .await
-        .expect("injected");
+    let injected =
+        injector.inject(fault("partition to=10.9.0.2:7000"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(reach(&target, 7000), Reach::Silent);
     assert!(passes(&target, 7001));
@@ -109,8 +98,7 @@ async fn half_open_silences_what_is_established_and_lets_new_ones_pass() {
     let target = pair.target();
     let mut old = connect(&target);
     assert!(echoes(&mut old));
-    let injected =
-        injector.inject(Fault::HalfOpen { to: None }, target.clone(), LEASE).await.expect("injected");
+    let injected = injector.inject(fault("half-open"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert!(!echoes(&mut old), "silent, and neither ended nor reset");
     let mut new = connect(&target);
@@ -126,8 +114,8 @@ async fn half_open_to_another_peer_leaves_this_one() {
     let injector = bench.injector().await;
     let target = pair.target();
     let mut old = connect(&target);
-    let to = Some(Peer::from(SocketAddr::from((WITNESS.0, 7001))));
-    let injected = injector.inject(Fault::HalfOpen { to }, target, LEASE).await.expect("injected");
+    let injected =
+        injector.inject(fault("half-open to=10.9.0.2:7001"), target, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert!(echoes(&mut old));
     assert_eq!(injector.close().await, []);
@@ -139,7 +127,7 @@ async fn without_a_witness_the_dropped_packets_are_the_proof() {
     let injector = bench.injector().await;
     let mut target = pair.target();
     target.witness = None;
-    let injected = injector.inject(Fault::Vanish, target, LEASE).await.expect("injected");
+    let injected = injector.inject(fault("vanish"), target, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.close().await, []);
 }
@@ -173,7 +161,7 @@ async fn a_network_without_a_link_is_an_error_and_leaves_nothing() {
         network: Some(deadstick_faults::process::network_of(host.pid()).expect("it runs")),
         ..ResolvedTarget::default()
     };
-    let result = injector.inject(Fault::Vanish, target, LEASE).await;
+    let result = injector.inject(fault("vanish"), target, LEASE).await;
     assert!(matches!(result, Err(FaultError::Apply { residue: None, .. })), "{result:?}");
     assert_eq!(injector.close().await, []);
 }
@@ -236,11 +224,7 @@ async fn latency_of_a_peer_goes_through_a_relay() {
     let target = pair.target();
     let mut old = connect(&target);
     assert!(echoes(&mut old));
-    let fault = Fault::Latency {
-        delay: HumanDuration::millis(60),
-        jitter: HumanDuration::millis(0),
-        to: Some(Peer::from(SocketAddr::from(WITNESS))),
-    };
+    let fault = fault("latency delay=60ms to=10.9.0.2:7000");
     let injected = injector.inject(fault, target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert!(!echoes(&mut old), "made again, so that it goes through the relay");
@@ -264,7 +248,7 @@ fn tc(target: &ResolvedTarget, words: &str) -> String {
 }
 
 fn late() -> Fault {
-    Fault::Latency { delay: HumanDuration::millis(50), jitter: HumanDuration::millis(0), to: None }
+    fault("latency delay=50ms")
 }
 
 async fn with_netem(bench: &Bench) -> Injector {
@@ -322,7 +306,7 @@ async fn the_table_sends_chosen_packets_to_the_class_and_no_others() {
     let sent = || tc(&target, "-s class show dev dsa").contains("Sent 0 bytes 0 pkt");
     assert!(passes(&target, 7000) && sent(), "nothing is chosen");
     let effect = TableEffect::Classify {
-        to: Some(Peer::from(SocketAddr::from((WITNESS.0, 7001)))),
+        flow: Flow::with(Peer::from(SocketAddr::from((WITNESS.0, 7001)))),
         class: 0xdead_0001,
     };
     let spec = TableSpec { name: "deadstick-class".to_owned(), layer: Layer::Device, lease: LEASE.0, effect };
@@ -340,12 +324,14 @@ async fn a_thousand_peers_fit() {
     let injector = bench.injector().await;
     let others = (0..1_000_u32).map(|number| Peer {
         address: std::net::Ipv4Addr::from_bits(0xc633_6400 + number).into(),
+        prefix: None,
         port: Some(80),
     });
-    let from = others.chain([Peer::from(SocketAddr::from(WITNESS))]).collect();
+    let to = others.chain([Peer::from(SocketAddr::from(WITNESS))]).collect();
+    let flow = Flow { to, ..Flow::default() };
     let target = pair.target();
     let injected = injector
-        .inject(Fault::Partition { from, direction: Direction::Both }, target, LEASE)
+        .inject(Fault::Partition { members: Vec::new(), shape: None, flow }, target, LEASE)
         .await
         .expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);

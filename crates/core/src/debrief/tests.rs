@@ -151,7 +151,7 @@ fn any_body() -> impl Strategy<Value = Body> {
         }),
         (id(), text()).prop_map(|(id, name)| Body::FaultApplying {
             id,
-            fault: crate::fault::Fault::Pause,
+            fault: Box::new(crate::fault::Fault::Pause { commands: crate::fault::RedisCommands::All }),
             target: Box::new(crate::fault::ResolvedTarget { name, ..Default::default() }),
             lease: HumanDuration::secs(1),
         }),

@@ -253,7 +253,7 @@ pub enum Body {
     // Faults.
     /// About to be applied; the ledger has it.
     #[serde(rename = "fault.applying")]
-    FaultApplying { id: FaultId, fault: Fault, target: Box<ResolvedTarget>, lease: HumanDuration },
+    FaultApplying { id: FaultId, fault: Box<Fault>, target: Box<ResolvedTarget>, lease: HumanDuration },
     /// In place.
     #[serde(rename = "fault.applied")]
     FaultApplied { id: FaultId },

@@ -3,18 +3,16 @@
 //! Owns the serde structs (and, through them, the JSON Schema); leaves their meaning to `super::compile`. Every struct
 //! refuses unknown keys; what later checks may complain about is [`Located`].
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use crate::fault::{Direction, FaultKind, LockMode, Signal};
 use crate::probe::{HttpProbe, ProcessProbe, SqlProbe, TcpProbe};
 use crate::source::Located;
 use crate::steady_state::Tolerance;
 use crate::units::{HumanDuration, Name};
 
-use super::ToxicStream;
+use super::step_file::StepFile;
 
 /// A staged outage.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -196,69 +194,6 @@ pub struct TargetFile {
     pub item: Located<String>,
     /// The right reading; `{{names}}` are filled at the moment of the alert.
     pub is: Located<String>,
-}
-
-/// One step, with the keys of every kind of step; which go together is checked when it is compiled.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct StepFile {
-    /// Settings of the lab and their values.
-    #[serde(default)]
-    pub lab: Option<IndexMap<Located<String>, Located<String>>>,
-    /// A command of the lab: `{ lab: NAME, OPTION: VALUE… }`.
-    #[serde(default)]
-    pub run: Option<Located<IndexMap<String, Located<String>>>>,
-    /// Do nothing for this long.
-    #[serde(default)]
-    pub wait: Option<Located<HumanDuration>>,
-    /// A fault of this kind.
-    #[serde(default)]
-    pub fault: Option<Located<FaultKind>>,
-    /// A toxic of this kind, on a link that the drill leads through a proxy of its own.
-    #[serde(default)]
-    pub toxic: Option<Located<String>>,
-    /// Which link the toxic is for: `users`, between the playbook's streams and the lab's front.
-    #[serde(default)]
-    pub on: Option<Located<String>>,
-    /// The toxic's attributes, by the names of Toxiproxy's API.
-    #[serde(default)]
-    pub attributes: Option<IndexMap<Located<String>, Located<serde_json::Value>>>,
-    /// Which direction the toxic disturbs, seen from the users; downstream by default.
-    #[serde(default)]
-    pub stream: Option<Located<ToxicStream>>,
-    /// The share of connections that the toxic hits; all of them by default.
-    #[serde(default)]
-    pub toxicity: Option<Located<f64>>,
-    /// Whom the fault is for.
-    #[serde(default)]
-    pub target: Option<Located<TargetNameFile>>,
-    /// How long the fault may live; until the drill must be over by default.
-    #[serde(default, rename = "for")]
-    pub lease: Option<Located<HumanDuration>>,
-    /// `kill`: the signal.
-    #[serde(default)]
-    pub signal: Option<Located<Signal>>,
-    /// `latency`: how late packets are.
-    #[serde(default)]
-    pub delay: Option<Located<HumanDuration>>,
-    /// `latency`: plus or minus.
-    #[serde(default)]
-    pub jitter: Option<Located<HumanDuration>>,
-    /// `latency`, `half-open`: only towards this host of the lab.
-    #[serde(default)]
-    pub to: Option<Located<Name>>,
-    /// `partition`: from these hosts of the lab; from everybody when absent.
-    #[serde(default)]
-    pub from: Option<Located<Vec<Name>>>,
-    /// `partition`: which packets, seen from the target.
-    #[serde(default)]
-    pub direction: Option<Located<Direction>>,
-    /// `lock`, `idle-in-transaction`: the table.
-    #[serde(default)]
-    pub table: Option<Located<String>>,
-    /// `lock`: how strong.
-    #[serde(default)]
-    pub mode: Option<Located<LockMode>>,
 }
 
 /// Whom a fault is for, in a playbook.

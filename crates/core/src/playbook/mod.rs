@@ -6,6 +6,7 @@
 mod compile;
 pub mod file;
 mod step;
+mod step_file;
 #[cfg(test)]
 mod tests;
 mod toxic;
@@ -14,12 +15,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::event::SliceKind;
-use crate::fault::{Direction, LockMode, Signal};
+use crate::fault::{Fault, FaultKind, ParameterError, Peer};
 use crate::lab::LabDescription;
 use crate::probe::{HttpProbe, Probe};
 use crate::source::{Diagnostic, Source};
 use crate::steady_state::Tolerance;
-use crate::units::{HumanDuration, Name};
+use crate::units::Name;
 
 pub use toxic::{LINKS, ToxicStep, ToxicStream};
 
@@ -178,8 +179,8 @@ pub enum Step {
     Toxic(ToxicStep),
 }
 
-/// A fault on a host of the lab; peers are still names, since addresses are known only when the lab is up.
-#[derive(Clone, Debug, PartialEq)]
+/// A fault on a host of the lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultStep {
     /// What.
     pub fault: FaultOrder,
@@ -189,18 +190,42 @@ pub struct FaultStep {
     pub lease: Option<Duration>,
 }
 
-/// A fault with its peers as host names.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the same kinds and parameters as crate::fault::Fault, which documents them")]
-pub enum FaultOrder {
-    Kill { signal: Signal },
-    Pause,
-    HalfOpen { to: Option<Name> },
-    Vanish,
-    Latency { delay: HumanDuration, jitter: HumanDuration, to: Option<Name> },
-    Partition { from: Vec<Name>, direction: Direction },
-    Lock { table: Option<String>, mode: LockMode },
-    IdleInTransaction { table: Option<String> },
+/// A fault with its peers as host names, since addresses are known only when the lab is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultOrder {
+    /// Which kind.
+    pub kind: FaultKind,
+    /// Its parameters, as written; they were read once with stand-ins for the hosts.
+    pub parameters: Vec<(String, String)>,
+    /// The hosts that are named as peers.
+    pub peers: Vec<Name>,
+}
+
+impl FaultOrder {
+    /// The fault, with the address of each host that is named.
+    ///
+    /// # Errors
+    /// What is wrong with a parameter; never for an order that a playbook was compiled to.
+    pub fn fault(&self, address_of: impl Fn(&Name) -> Option<Peer>) -> Result<Fault, ParameterError> {
+        let written = |text: &str| {
+            let names = text.split(',').map(|part| {
+                let peer = self.peers.iter().find(|name| name.as_str() == part.trim()).and_then(&address_of);
+                peer.map_or_else(|| part.trim().to_owned(), |peer| peer.to_string())
+            });
+            names.collect::<Vec<_>>().join(",")
+        };
+        let pairs: Vec<(&str, String)> = self
+            .parameters
+            .iter()
+            .map(|(name, text)| {
+                (
+                    name.as_str(),
+                    if step::PEERS.contains(&name.as_str()) { written(text) } else { text.clone() },
+                )
+            })
+            .collect();
+        Fault::read(self.kind, pairs.iter().map(|(name, text)| (*name, text.as_str())))
+    }
 }
 
 /// A reason to stop.

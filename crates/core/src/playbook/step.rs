@@ -2,12 +2,12 @@
 //!
 //! Owns the checks of a single step against the lab's description.
 
-use crate::fault::FaultKind;
+use crate::fault::{ParameterError, Peer, catalogue};
 use crate::lab::{LabDescription, Setting, Values};
 use crate::source::{Diagnostic, Located, Place, did_you_mean};
-use crate::units::{HumanDuration, Name};
+use crate::units::Name;
 
-use super::file::StepFile;
+use super::step_file::StepFile;
 use super::{FaultOrder, FaultStep, Step, Toxics, toxic};
 
 /// A step in terms of the lab; problems are added to the list, and `None` says that there were some.
@@ -132,6 +132,11 @@ fn run(
     Some(Step::Run { command: command.name.to_owned(), options })
 }
 
+/// The parameters whose values are hosts of the lab.
+pub(super) const PEERS: [&str; 2] = ["to", "from"];
+/// Stands in for a host whose address is not known yet.
+const STAND_IN: Peer = Peer::host(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+
 fn inject(
     step: &mut StepFile,
     place: &Place,
@@ -139,27 +144,33 @@ fn inject(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<FaultStep> {
     let kind = step.fault.take()?;
-    let mut host = |name: Located<Name>| {
-        if lab.hosts.contains(&name.value.as_str()) {
-            return Some(name.value);
+    let mut host = |name: &str, place: &Place| {
+        if lab.hosts.contains(&name) {
+            return name.parse::<Name>().ok();
         }
         problems.push(
-            Diagnostic::new(format!("the lab `{}` has no host `{name}`", lab.name), name.place.clone())
-                .hint(did_you_mean(name.value.as_str(), lab.hosts.iter().copied())),
+            Diagnostic::new(format!("the lab `{}` has no host `{name}`", lab.name), place.clone())
+                .hint(did_you_mean(name, lab.hosts.iter().copied())),
         );
         None
     };
-    let target = step.target.take().map(|target| host(target.value.lab));
-    let to =
-        step.to.take_if(|_| matches!(kind.value, FaultKind::HalfOpen | FaultKind::Latency)).map(&mut host);
-    let from = step.from.take_if(|_| kind.value == FaultKind::Partition).map(|names| {
-        let place = names.place;
-        names
-            .value
-            .into_iter()
-            .map(|value| host(Located { value, place: place.clone() }))
-            .collect::<Option<Vec<_>>>()
+    let target = step.target.take().map(|target| {
+        let name = target.value.lab;
+        host(name.value.as_str(), &name.place)
     });
+    let entry = catalogue::of(kind.value);
+    let (own, strange): (Vec<_>, Vec<_>) = std::mem::take(&mut step.parameters)
+        .into_iter()
+        .partition(|(name, _)| entry.all_parameters().any(|parameter| parameter.name == name.value));
+    // Told as any other key that does not belong here.
+    step.parameters = strange;
+    let mut peers = Vec::new();
+    for (_, value) in own.iter().filter(|(name, _)| PEERS.contains(&name.value.as_str())) {
+        for part in value.value.0.split(',').map(str::trim) {
+            peers.push(host(part, &value.place));
+        }
+    }
+    let peers: Option<Vec<Name>> = peers.into_iter().collect();
     let Some(target) = target else {
         problems.push(
             Diagnostic::new(format!("`{}` has no target", kind.value), place.clone()).hint(format!(
@@ -169,47 +180,23 @@ fn inject(
         );
         return None;
     };
-    let fault = match kind.value {
-        FaultKind::Kill => {
-            FaultOrder::Kill { signal: step.signal.take().map(|s| s.value).unwrap_or_default() }
-        }
-        FaultKind::Pause => FaultOrder::Pause,
-        FaultKind::Vanish => FaultOrder::Vanish,
-        FaultKind::HalfOpen => FaultOrder::HalfOpen { to: optional(to)? },
-        FaultKind::Latency => {
-            let Some(delay) = step.delay.take() else {
-                problems.push(
-                    Diagnostic::new("`latency` says nothing about how much", kind.place.clone())
-                        .hint("add `delay: 50ms`"),
-                );
-                return None;
-            };
-            let jitter = step.jitter.take().map_or(HumanDuration::default(), |j| j.value);
-            FaultOrder::Latency { delay: delay.value, jitter, to: optional(to)? }
-        }
-        FaultKind::Partition => {
-            let direction = step.direction.take().map(|d| d.value).unwrap_or_default();
-            FaultOrder::Partition { from: optional(from)?.unwrap_or_default(), direction }
-        }
-        FaultKind::Lock => FaultOrder::Lock {
-            table: step.table.take().map(|t| t.value),
-            mode: step.mode.take().map(|m| m.value).unwrap_or_default(),
-        },
-        FaultKind::IdleInTransaction => {
-            FaultOrder::IdleInTransaction { table: step.table.take().map(|t| t.value) }
-        }
-    };
-    let lease = step.lease.take().map(|lease| lease.value.0);
-    Some(FaultStep { fault, host: target?, lease })
-}
-
-/// What was given and found wrong is wrong; what was not given is not there.
-fn optional<T>(given: Option<Option<T>>) -> Option<Option<T>> {
-    match given {
-        None => Some(None),
-        Some(Some(value)) => Some(Some(value)),
-        Some(None) => None,
+    let parameters = own.iter().map(|(name, value)| (name.value.clone(), value.value.0.clone())).collect();
+    let order = FaultOrder { kind: kind.value, parameters, peers: peers? };
+    if let Err(error) = order.fault(|_| Some(STAND_IN)) {
+        let of =
+            |name: &str| own.iter().find(|(key, _)| key.value == name).map(|(_, value)| value.place.clone());
+        let place = match &error {
+            ParameterError::Bad { name, .. } | ParameterError::Twice { name } => of(name),
+            _ => None,
+        };
+        let message = error.to_string();
+        let (what, hint) =
+            message.split_once("; ").unwrap_or((&message, "see `deadstick inject KIND --help`"));
+        problems.push(Diagnostic::new(what, place.unwrap_or_else(|| kind.place.clone())).hint(hint));
+        return None;
     }
+    let lease = step.lease.take().map(|lease| lease.value.0);
+    Some(FaultStep { fault: order, host: target?, lease })
 }
 
 /// Where a step stands that is written without a list around it: where its first key's value does.
@@ -228,23 +215,17 @@ fn first_place(step: &StepFile) -> Place {
 }
 
 /// The keys nobody took: they belong to another kind of step.
-fn leftovers(step: &StepFile) -> Vec<(&'static str, Place)> {
-    let mut left = Vec::new();
-    let mut see = |key, place: Option<&Place>| left.extend(place.map(|place| (key, place.clone())));
+fn leftovers(step: &StepFile) -> Vec<(String, Place)> {
+    let parameters = step.parameters.iter().map(|(key, value)| (key.value.clone(), value.place.clone()));
+    let mut left: Vec<_> = parameters.collect();
+    let mut see =
+        |key: &str, place: Option<&Place>| left.extend(place.map(|place| (key.to_owned(), place.clone())));
     see("target", step.target.as_ref().map(|v| &v.place));
     see("for", step.lease.as_ref().map(|v| &v.place));
-    see("signal", step.signal.as_ref().map(|v| &v.place));
-    see("delay", step.delay.as_ref().map(|v| &v.place));
-    see("jitter", step.jitter.as_ref().map(|v| &v.place));
-    see("to", step.to.as_ref().map(|v| &v.place));
-    see("from", step.from.as_ref().map(|v| &v.place));
-    see("direction", step.direction.as_ref().map(|v| &v.place));
-    see("table", step.table.as_ref().map(|v| &v.place));
     see("on", step.on.as_ref().map(|v| &v.place));
     let attributes = step.attributes.as_ref();
     see("attributes", attributes.and_then(|given| given.first()).map(|(key, _)| &key.place));
     see("stream", step.stream.as_ref().map(|v| &v.place));
     see("toxicity", step.toxicity.as_ref().map(|v| &v.place));
-    see("mode", step.mode.as_ref().map(|v| &v.place));
     left
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::source::{Diagnostic, Located, Place, did_you_mean};
 
 use super::Toxics;
-use super::file::StepFile;
+use super::step_file::StepFile;
 
 /// The links that toxics can be put on: `users` is what the playbook's streams reach the lab's front by.
 pub const LINKS: [&str; 1] = ["users"];

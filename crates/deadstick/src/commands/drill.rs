@@ -128,7 +128,7 @@ fn describe_step(step: &Step) -> String {
         Step::Run { command, options } => format!("run {command} with {}", pairs(options)),
         Step::Wait(wait) => format!("wait {}", humantime::format_duration(*wait)),
         Step::Toxic(toxic) => format!("put the toxic {toxic}"),
-        Step::Inject(fault) => format!("inject {} on {}", drill::kind_of(&fault.fault), fault.host),
+        Step::Inject(fault) => format!("inject {} on {}", fault.fault.kind, fault.host),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::{Order, Said, go, patience, say};
 use crate::database::{self, DatabaseError};
-use crate::plan::sql_mode;
+use crate::means::postgres::sql_mode;
 use crate::process;
 
 pub(super) async fn hold(

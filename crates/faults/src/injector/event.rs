@@ -12,7 +12,7 @@ pub enum FaultEvent {
         /// Its name.
         id: FaultId,
         /// What it is.
-        fault: Fault,
+        fault: Box<Fault>,
         /// Whom it is for.
         target: Box<ResolvedTarget>,
         /// How long it may live.

@@ -2,17 +2,13 @@
 //!
 //! Owns the order of the steps (design laws 1 to 5): the ledger entry is durable and the guardian armed before the first
 //! effect; a fault that was half applied is undone like any other; the effect is looked for from the victim's side; every
-//! lease ends. Leaves the effects to [`crate::kernel`] and the holder, and what undoing means to [`crate::undo`](mod@crate::undo).
+//! lease ends. Leaves the effects to the means, and what undoing means to [`crate::undo`](mod@crate::undo).
 
 mod apply;
-mod before;
 mod event;
 mod guard;
-mod late;
 mod live;
-mod prove;
 mod retract;
-mod session;
 mod shared;
 
 use std::path::PathBuf;
@@ -27,6 +23,7 @@ use deadstick_core::units::HumanDuration;
 use crate::doctor;
 use crate::error::FaultError;
 use crate::kernel::{Kernel, Linux};
+use crate::means::Cancel;
 use crate::plan::{HostFacts, plan};
 use crate::process;
 use crate::relay::RelayFactory;
@@ -167,7 +164,7 @@ impl Injector {
             lease: lease_from_now(lease)?,
             owner: self.shared.owner.clone(),
         };
-        let live = Arc::new(Live::new(new_id(), intent, Secrets::default()));
+        let live = Arc::new(Live::new(new_id(), intent, Secrets::default(), None, Cancel::default()));
         let id = live.id.clone();
         let shared = Arc::clone(&self.shared);
         let task = tokio::spawn(async move { shared.begin(&live).await });

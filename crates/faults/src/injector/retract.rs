@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deadstick_core::ledger::Entry;
 
-use super::live::{Hold, Live};
+use super::live::Live;
 use super::{FaultEvent, FaultStep, Residue, Shared};
 use crate::error::FaultError;
 use crate::store::LedgerError;
@@ -26,7 +26,7 @@ impl Shared {
 
     /// Interrupts whoever applies it, then takes it out; a second call finds it gone.
     pub(super) async fn retract(&self, live: &Live, because: &str) -> Result<Undone, Residue> {
-        live.cancel();
+        live.cancel.cancel();
         let mut state = live.state.lock().await;
         if state.undone {
             return Ok(Undone::AlreadyGone);
@@ -34,13 +34,10 @@ impl Shared {
         // The effect is taken out whatever becomes of the entry: left in place it would be worse than a gap.
         let begun = self.record(&live.id, Entry::Undoing { because: because.to_owned() }).await;
         self.step(FaultStep::UndoRecorded, &live.id);
-        let held = !state.holds.is_empty();
-        // Tables first: what lies silent behind them can then end in order.
-        let (tables, rest): (Vec<_>, Vec<_>) =
-            state.holds.drain(..).partition(|hold| matches!(hold, Hold::Table(_)));
-        for hold in tables.into_iter().chain(rest) {
-            release(hold).await;
-        }
+        let held = match state.effect.take() {
+            Some(effect) => effect.release().await,
+            None => false,
+        };
         let outcome = undo_on(&self.kernel, &live.intent, &live.secrets).await;
         self.step(FaultStep::Retracted, &live.id);
         let residue = |why: String, manual: String| Residue { id: live.id.clone(), why, manual };
@@ -76,16 +73,5 @@ impl Shared {
             Err(residue) => self.tell(live, FaultEvent::Residue(residue.clone())),
         }
         result
-    }
-}
-
-/// Lets go. What stays nevertheless is seen by the undo that follows.
-async fn release(hold: Hold) {
-    match hold {
-        // Entering the network again to look takes a thread.
-        Hold::Table(table) => drop(tokio::task::spawn_blocking(move || table.remove()).await),
-        Hold::Conversation(conversation) => drop(conversation),
-        Hold::Relay(relay) => drop(relay),
-        Hold::Holder(holder) => holder.let_go().await,
     }
 }

@@ -64,7 +64,7 @@ impl Shared {
         };
         self.step(FaultStep::Recorded, &live.id);
         let armed = guard.arm(&live.id, &live.intent, live.secrets.password.clone());
-        let armed = live.unless_cancelled(armed).await.unwrap_or(Err(FaultError::Aborted));
+        let armed = live.cancel.unless(armed).await.unwrap_or(Err(FaultError::Aborted));
         drop(state);
         self.step(FaultStep::Armed, &live.id);
         if let Err(error) = armed {
@@ -105,7 +105,7 @@ impl Shared {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let items = live.into_iter().filter(|live| live.is_fault() || !faults_only).map(|live| {
             // Interrupted at once, whenever its turn comes.
-            live.cancel();
+            live.cancel.cancel();
             Item { chain: live.intent.target.clone(), is_fault: live.is_fault(), value: live }
         });
         let results = sequence::run(items.collect(), |live| Self::retract_apart(self, live, because)).await;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use deadstick_core::fault::ResolvedTarget;
+use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_faults::{FaultEvent, Injector, Settings, process};
 use store::FileStore;
 use tempfile::TempDir;
@@ -19,6 +19,14 @@ pub(crate) fn program() -> PathBuf {
     let own = std::env::current_exe().expect("own path");
     let folder = own.parent().and_then(Path::parent).expect("target/debug/deps");
     folder.join("examples/faults-process")
+}
+
+/// A fault in words: its kind, then `parameter=value` for each parameter.
+pub(crate) fn fault(words: &str) -> Fault {
+    let (kind, parameters) = words.split_once(' ').unwrap_or((words, ""));
+    let pairs = parameters.split_whitespace().map(|pair| pair.split_once('=').unwrap_or((pair, "true")));
+    let kind = kind.parse().unwrap_or_else(|error| panic!("{words}: {error}"));
+    Fault::read(kind, pairs).unwrap_or_else(|error| panic!("{words}: {error}"))
 }
 
 /// A child process with lines both ways; ended with the value.

@@ -8,6 +8,22 @@ use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(3);
 
+/// Waits until the job has committed its first batch, or holds the write lock for its whole run.
+async fn has_begun(client: &LabClient, batch_by_batch: bool) {
+    let variables = client.variables().await.expect("variables");
+    let file = variables["db.file"].strip_prefix("sqlite:").expect("a file").to_owned();
+    until(SOON, "the job has begun", || async {
+        let shop = rusqlite::Connection::open(&file).expect("it is there");
+        shop.busy_timeout(Duration::ZERO).expect("a setting");
+        if batch_by_batch {
+            shop.query_row("SELECT count(*) FROM report", [], |row| row.get::<_, u32>(0)) == Ok(1)
+        } else {
+            shop.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_shop_serves_and_leaves_nothing() {
     let bench = Bench::new();
@@ -40,6 +56,7 @@ async fn a_hung_job_with_all_holes_open_takes_the_catalogue_along() {
         client.set(key, value).await.expect("it is a setting");
     }
     let started = client.run("job", &none()).await.expect("it starts");
+    has_begun(client, false).await;
     signal(&started.process, Signal::SIGSTOP);
     assert_eq!(
         client.variables().await.expect("variables").get("job.pid"),
@@ -82,10 +99,13 @@ async fn each_defence_holds_by_itself() {
         let bench = Bench::new();
         let lab = bench.start(&SHOP).await;
         let client = lab.client();
-        for (key, value) in holes.into_iter().filter(|(key, _)| *key != closed) {
+        // One batch at once, and the other one in an hour: between them is where it hangs.
+        let slow = [("job.batches", "2"), ("job.run-time", "2h")];
+        for (key, value) in slow.into_iter().chain(holes.into_iter().filter(|(key, _)| *key != closed)) {
             client.set(key, value).await.expect("it is a setting");
         }
         let started = client.run("job", &none()).await.expect("it starts");
+        has_begun(client, closed == "job.transaction").await;
         signal(&started.process, Signal::SIGSTOP);
         let shop = Http::of(client).await;
         let mut customers = tokio::task::JoinSet::new();

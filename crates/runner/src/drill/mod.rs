@@ -29,8 +29,6 @@ use crate::session::{Session, SessionError};
 
 use performer::Performer;
 
-pub use performer::kind_of;
-
 /// Who is told how a drill gets on, in lines.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 

@@ -4,16 +4,16 @@
 //! to the engine; none of them decides anything.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadstick_core::drill::{Input, StepId, StepOutcome};
 use deadstick_core::event::{Actor, Body};
-use deadstick_core::fault::{Fault, Peer, ResolvedTarget};
+use deadstick_core::fault::{Fault, FaultKind, Peer, ResolvedTarget};
 use deadstick_core::incident::Act;
-use deadstick_core::playbook::{FaultOrder, FaultStep, Response, Step};
+use deadstick_core::playbook::{FaultStep, Response, Step};
 use deadstick_core::template;
 use deadstick_core::units::{HumanDuration, Name};
 use deadstick_faults::{FaultEvent, Injector, Proof};
@@ -334,7 +334,7 @@ async fn perform(
         }
         Step::Inject(order) => {
             let lease = HumanDuration(order.lease.unwrap_or(longest));
-            let what = format!("{} on {}", kind_of(&order.fault), order.host);
+            let what = format!("{} on {}", order.fault.kind, order.host);
             let (fault, target) = resolve(lab, order).await?;
             let injected = injector.inject(fault, target, lease).await.map_err(|e| format!("{what}: {e}"))?;
             if injected.proof.landed {
@@ -358,51 +358,30 @@ async fn resolve(lab: &LabClient, step: FaultStep) -> Result<(Fault, ResolvedTar
         witness: view.witness,
         dsn: variables.get("db.primary").cloned(),
         path: variables.get("db.file").and_then(|file| file.strip_prefix("sqlite:")).map(PathBuf::from),
+        ..ResolvedTarget::default()
     };
-    let fault = match step.fault {
-        FaultOrder::Kill { signal } => Fault::Kill { signal },
-        FaultOrder::Pause => Fault::Pause,
-        FaultOrder::Vanish => Fault::Vanish,
-        FaultOrder::HalfOpen { to } => Fault::HalfOpen { to: peer_of(lab, to).await? },
-        FaultOrder::Latency { delay, jitter, to } => {
-            Fault::Latency { delay, jitter, to: peer_of(lab, to).await? }
-        }
-        FaultOrder::Partition { from, direction } => {
-            let mut peers = Vec::new();
-            for name in from {
-                peers.extend(peer_of(lab, Some(name)).await?.map(|peer| Peer { port: None, ..peer }));
-            }
-            Fault::Partition { from: peers, direction }
-        }
-        FaultOrder::Lock { table, mode } => Fault::Lock { table, mode },
-        FaultOrder::IdleInTransaction { table } => Fault::IdleInTransaction { table },
+    let mut peers = Vec::new();
+    for name in &step.fault.peers {
+        peers.push((name.clone(), peer_of(lab, name).await?));
+    }
+    // What a host can reach from elsewhere says nothing about itself: PostgreSQL is the one service faults are aimed at,
+    // unless a whole host is cut off.
+    let served = |name: &Name| {
+        let is_database = matches!(name.as_str(), "db" | "replica");
+        (is_database && step.fault.kind != FaultKind::Partition).then_some(5432)
     };
+    let address_of = |name: &Name| {
+        let (_, address) = peers.iter().find(|(known, _)| known == name)?;
+        Some(Peer { port: served(name), ..Peer::host(*address) })
+    };
+    let fault = step.fault.fault(address_of).map_err(|error| error.to_string())?;
     Ok((fault, target))
 }
 
-/// The address (and, where the host serves something, the port) of a host of the lab.
-async fn peer_of(lab: &LabClient, name: Option<Name>) -> Result<Option<Peer>, String> {
-    let Some(name) = name else { return Ok(None) };
+/// The address of a host of the lab.
+async fn peer_of(lab: &LabClient, name: &Name) -> Result<IpAddr, String> {
     let view = lab.host(name.as_str()).await.map_err(|e| e.to_string())?;
-    let address = view.address.ok_or_else(|| format!("the host {name} has no address of its own"))?;
-    // What a host can reach from elsewhere says nothing about itself: PostgreSQL is the one service faults are aimed at.
-    let port = matches!(name.as_str(), "db" | "replica").then_some(5432);
-    Ok(Some(port.map_or(Peer { address, port: None }, |port| SocketAddr::new(address, port).into())))
-}
-
-/// The word of a fault that a playbook asks for.
-#[must_use]
-pub const fn kind_of(fault: &FaultOrder) -> &'static str {
-    match fault {
-        FaultOrder::Kill { .. } => "kill",
-        FaultOrder::Pause => "pause",
-        FaultOrder::HalfOpen { .. } => "half-open",
-        FaultOrder::Vanish => "vanish",
-        FaultOrder::Latency { .. } => "latency",
-        FaultOrder::Partition { .. } => "partition",
-        FaultOrder::Lock { .. } => "lock",
-        FaultOrder::IdleInTransaction { .. } => "idle-in-transaction",
-    }
+    view.address.ok_or_else(|| format!("the host {name} has no address of its own"))
 }
 
 async fn raise(session: &Session, lab: Option<LabClient>, response: Response) -> Result<(), String> {

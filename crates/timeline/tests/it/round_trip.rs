@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use deadstick_core::event::{Actor, AlertLevel, Body, Event, IncidentSeverity, ItemId, SliceKind, Verdict};
-use deadstick_core::fault::{Fault, LockMode, ResolvedTarget, Signal};
+use deadstick_core::fault::{Fault, Flow, Impaired, LockMode, ResolvedTarget, Signal};
 use deadstick_core::probe::Answer;
 use deadstick_core::units::{HumanDuration, Name};
 use deadstick_timeline::export::{CsvMode, Detail, csv, import, jsonl, markdown};
@@ -40,14 +40,19 @@ fn body() -> impl Strategy<Value = Body> {
     let text = any::<String>;
     let item = || (name(), "[a-z0-9-]{1,9}").prop_map(|(checklist, item)| ItemId { checklist, item });
     let fault = prop_oneof![
-        Just(Fault::Kill { signal: Signal::Term }),
+        Just(Fault::Kill { signal: Signal::Term, every_restart: false }),
         Just(Fault::Vanish),
-        any::<u32>().prop_map(|ms| Fault::Latency {
-            delay: HumanDuration::millis(ms.into()),
-            jitter: HumanDuration::default(),
-            to: None
+        any::<u32>().prop_map(|ms| Fault::Latency(Impaired::late(
+            HumanDuration::millis(ms.into()),
+            HumanDuration::default(),
+            Flow::default()
+        ))),
+        prop::option::of(text()).prop_map(|table| Fault::Lock {
+            table,
+            mode: LockMode::Share,
+            rows: None,
+            advisory: None
         }),
-        prop::option::of(text()).prop_map(|table| Fault::Lock { table, mode: LockMode::Share }),
     ];
     prop_oneof![
         text().prop_map(|text| Body::Note { text }),
@@ -69,7 +74,7 @@ fn body() -> impl Strategy<Value = Body> {
         }),
         (text(), fault, text(), any::<u16>()).prop_map(|(id, fault, name, secs)| Body::FaultApplying {
             id,
-            fault,
+            fault: Box::new(fault),
             target: Box::new(ResolvedTarget { name, path: Some(PathBuf::from("/x")), ..Default::default() }),
             lease: HumanDuration::secs(secs.into()),
         }),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Direction, Peer};
+use deadstick_core::fault::{Direction, Flow, Peer};
 
 use super::expression::{self, Expression, peer_matches};
 use super::{NETDEV, SUBSYSTEM, family, request};
@@ -53,7 +53,7 @@ impl<'a> Batch<'a> {
                     batch.rule(side, &[Expression::Drop]);
                 }
             }
-            TableEffect::Cut { peers, direction } => {
+            TableEffect::Cut { flow: Flow { to: peers, direction, .. } } => {
                 for side in Side::of(*direction) {
                     batch.chain(side, links);
                     if peers.is_empty() {
@@ -76,17 +76,19 @@ impl<'a> Batch<'a> {
                     }
                 }
             }
-            TableEffect::Classify { to, class } => {
+            TableEffect::Classify { flow, class } => {
                 batch.chain(Side::Out, links);
-                let matches =
-                    to.as_ref().map_or_else(|| vec![Vec::new()], |peer| peer_matches(peer, Side::Out));
-                for matches in matches {
+                let mut all: Vec<_> = flow.to.iter().flat_map(|peer| peer_matches(peer, Side::Out)).collect();
+                if all.is_empty() {
+                    all.push(Vec::new());
+                }
+                for matches in all {
                     batch.rule(Side::Out, &[matches, vec![Expression::Classify(*class)]].concat());
                 }
             }
             TableEffect::Redirect { peer, port, mark } => {
                 batch.nat_chain();
-                let peer = Peer { address: peer.ip(), port: Some(peer.port()) };
+                let peer = Peer::from(*peer);
                 // Of the two matches, for TCP and UDP, only the first is meant.
                 for matches in peer_matches(&peer, Side::Out).into_iter().take(1) {
                     let escape = vec![Expression::MetaMark, Expression::Differs(mark.to_ne_bytes().to_vec())];

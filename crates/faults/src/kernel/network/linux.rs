@@ -1,45 +1,17 @@
-//! The real kernel.
+//! The real kernel's networks.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Peer, Signal};
-use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
-use rustix::process::{Pid, PidfdFlags, Signal as Number, pidfd_open, pidfd_send_signal};
+use deadstick_core::fault::Peer;
+use deadstick_core::identity::NetworkIdentity;
 
-use super::{Conversation, Delivery, Kernel, KernelError, Reach, Sent, Table, TableEffect, TableSpec};
+use super::{Conversation, Networks, Reach, Table, TableEffect, TableSpec};
+use crate::kernel::{KernelError, Linux};
 use crate::network::links::Link;
 use crate::network::{Namespace, Netlink, diag, links, nft, qdisc, witness};
-use crate::process::{self, Life};
 
-/// The kernel this program runs on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Linux;
-
-impl Kernel for Linux {
-    fn life(&self, process: &ProcessIdentity) -> Result<Life, KernelError> {
-        Ok(process::life(process)?)
-    }
-
-    fn signal(&self, process: &ProcessIdentity, what: Sent) -> Result<Delivery, KernelError> {
-        let call = |doing| move |errno: rustix::io::Errno| KernelError::Call { doing, source: errno.into() };
-        let Some(pid) = Pid::from_raw(process.pid.cast_signed()) else { return Ok(Delivery::Gone) };
-        let handle = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(handle) => handle,
-            Err(rustix::io::Errno::SRCH) => return Ok(Delivery::Gone),
-            Err(errno) => return Err(call("open the process")(errno)),
-        };
-        // Read after opening: what the handle stands for can no longer change, and a later bearer of the pid is seen.
-        if process::life(process)? == Life::Gone {
-            return Ok(Delivery::Gone);
-        }
-        match pidfd_send_signal(&handle, number(what)) {
-            Ok(()) => Ok(Delivery::Sent),
-            Err(rustix::io::Errno::SRCH) => Ok(Delivery::Gone),
-            Err(errno) => Err(call("signal the process")(errno)),
-        }
-    }
-
+impl Networks for Linux {
     fn install(&self, network: &NetworkIdentity, spec: &TableSpec) -> Result<Box<dyn Table>, KernelError> {
         let namespace = Namespace::open(network)?;
         let (netlink, connections) = namespace.run(|| {
@@ -48,7 +20,7 @@ impl Kernel for Linux {
                 return Err(KernelError::NoLink);
             }
             let flows = match &spec.effect {
-                TableEffect::Hush { to } => with_peer(diag::connections()?, to.as_ref()),
+                TableEffect::Hush { flow } => with_peers(diag::connections()?, &flow.to),
                 _ => Vec::new(),
             };
             let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
@@ -56,7 +28,7 @@ impl Kernel for Linux {
             let mut connections = flows.len();
             if let TableEffect::Redirect { peer, .. } = &spec.effect {
                 // Connections made before the table would never meet the rule: ended, so that they are made again.
-                let old = with_peer(diag::connections()?, Some(&Peer::from(*peer)));
+                let old = with_peers(diag::connections()?, &[Peer::from(*peer)]);
                 connections = old.len();
                 old.iter().try_for_each(diag::destroy)?;
             }
@@ -131,23 +103,8 @@ impl Kernel for Linux {
     }
 }
 
-const fn number(what: Sent) -> Number {
-    match what {
-        Sent::End(Signal::Term) => Number::TERM,
-        Sent::End(Signal::Int) => Number::INT,
-        Sent::End(Signal::Quit) => Number::QUIT,
-        Sent::End(Signal::Kill) => Number::KILL,
-        Sent::Stop => Number::STOP,
-        Sent::Continue => Number::CONT,
-    }
-}
-
-fn with_peer(mut connections: Vec<diag::Connection>, peer: Option<&Peer>) -> Vec<diag::Connection> {
-    if let Some(peer) = peer {
-        connections.retain(|one| {
-            one.peer.ip() == peer.address && peer.port.is_none_or(|port| port == one.peer.port())
-        });
-    }
+fn with_peers(mut connections: Vec<diag::Connection>, peers: &[Peer]) -> Vec<diag::Connection> {
+    connections.retain(|one| peers.is_empty() || peers.iter().any(|peer| peer.includes(one.peer)));
     connections
 }
 

@@ -1,0 +1,173 @@
+//! Networks: tables that choose packets, queueing disciplines that hurt them, and peers that tell whether they are reached.
+
+mod linux;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use deadstick_core::fault::Flow;
+use deadstick_core::identity::NetworkIdentity;
+
+use super::KernelError;
+
+/// Where a table takes its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// At the devices: everything passes there, ARP too, and a sender is not told that its packet was dropped.
+    Device,
+    /// In the internet protocols, for kernels without a hook at the way out of a device: a sender of UDP sees `EPERM`.
+    Internet,
+}
+
+/// A table to be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Its name; ours begin with `deadstick-`.
+    pub name: String,
+    /// Where it takes its packets.
+    pub layer: Layer,
+    /// How long it acts.
+    pub lease: Duration,
+    /// What it does.
+    pub effect: TableEffect,
+}
+
+/// What a table does to packets that cross a device (never to loopback).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableEffect {
+    /// Everything is dropped, both ways.
+    Silence,
+    /// Packets of this flow are dropped.
+    Cut {
+        /// Which.
+        flow: Flow,
+    },
+    /// Packets of the TCP connections that are established at this moment are dropped, both ways.
+    Hush {
+        /// Only these.
+        flow: Flow,
+    },
+    /// What is sent goes through this traffic class.
+    Classify {
+        /// Only these packets.
+        flow: Flow,
+        /// The class: major number of its qdisc in the upper half, minor in the lower.
+        class: u32,
+    },
+    /// New outgoing TCP connections to this peer end at a local port instead.
+    Redirect {
+        /// To whom they wanted.
+        peer: SocketAddr,
+        /// Where they get to.
+        port: u16,
+        /// Sockets with this mark are let through.
+        mark: u32,
+    },
+}
+
+/// An installed table; dropping it removes it.
+pub trait Table: Send + Sync {
+    /// How many packets its rules have chosen.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    fn hits(&self) -> Result<u64, KernelError>;
+    /// How many connections it was made for ([`TableEffect::Hush`]), or ended ([`TableEffect::Redirect`]).
+    fn connections(&self) -> usize;
+    /// Removes it and looks whether it is gone.
+    ///
+    /// # Errors
+    /// It is still there.
+    fn remove(self: Box<Self>) -> Result<(), KernelError>;
+}
+
+/// What a TCP connect met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It was accepted, after this time.
+    Accepted(Duration),
+    /// Somebody said no, so packets pass both ways.
+    Refused(String),
+    /// Nothing came back in time.
+    Silent,
+}
+
+/// A TCP connection kept open to see whether it lives.
+pub trait Conversation: Send + Sync {
+    /// Sends one byte and waits this long for its acknowledgement.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    fn is_heard(&mut self, patience: Duration) -> Result<bool, KernelError>;
+}
+
+/// What faults ask of networks.
+pub trait Networks: Send + Sync {
+    /// Installs a table in a network.
+    ///
+    /// # Errors
+    /// The network is gone, or the kernel refuses.
+    fn install(&self, network: &NetworkIdentity, spec: &TableSpec) -> Result<Box<dyn Table>, KernelError>;
+    /// Whether a table of this name is in a network.
+    ///
+    /// # Errors
+    /// The network is gone, or the kernel refuses.
+    fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError>;
+    /// The devices of a network whose root qdisc may be replaced; each of them, or an error.
+    ///
+    /// # Errors
+    /// One has a root qdisc that somebody set up, or the network is gone.
+    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError>;
+    /// Puts a class on a device that makes its packets late; no packet goes there by itself.
+    ///
+    /// # Errors
+    /// The kernel refuses; part of it may be there then.
+    fn make_late(
+        &self,
+        network: &NetworkIdentity,
+        device: &str,
+        delay: Duration,
+        jitter: Duration,
+    ) -> Result<(), KernelError>;
+    /// Removes the root qdisc of a device if it carries this handle; says whether it did.
+    ///
+    /// # Errors
+    /// The network is gone, or the kernel refuses.
+    fn remove_root_qdisc(
+        &self,
+        network: &NetworkIdentity,
+        device: &str,
+        handle: u16,
+    ) -> Result<bool, KernelError>;
+    /// Connects by TCP from inside a network. Blocks up to `patience`.
+    ///
+    /// # Errors
+    /// The network is gone, or gives no socket.
+    fn reach(
+        &self,
+        network: &NetworkIdentity,
+        peer: SocketAddr,
+        patience: Duration,
+    ) -> Result<Reach, KernelError>;
+    /// Opens a connection from inside a network and keeps it. Blocks up to `patience`.
+    ///
+    /// # Errors
+    /// As [`Kernel::reach`], or nobody accepted.
+    fn converse(
+        &self,
+        network: &NetworkIdentity,
+        peer: SocketAddr,
+        patience: Duration,
+    ) -> Result<Box<dyn Conversation>, KernelError>;
+    /// Connects, ends its own direction at once, and measures how long the peer takes to end the other one: the delay of
+    /// the link, whatever protocol the peer speaks. None when it does not. Blocks up to `patience`.
+    ///
+    /// # Errors
+    /// As [`Kernel::reach`].
+    fn farewell(
+        &self,
+        network: &NetworkIdentity,
+        peer: SocketAddr,
+        patience: Duration,
+    ) -> Result<Option<Duration>, KernelError>;
+}

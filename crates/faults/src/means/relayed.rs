@@ -1,0 +1,129 @@
+//! A relay that passes bytes on late, where the kernel has no netem: an owned table leads new connections through it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use deadstick_core::fault::{Flow, Peer};
+use deadstick_core::identity::NetworkIdentity;
+use deadstick_core::ledger::Undo;
+use deadstick_core::units::HumanDuration;
+use futures_util::future::BoxFuture;
+
+use super::late::{Timed, compared, time};
+use super::table::{self, Held};
+use super::{Effect, Means, Prepared, Site, Step, failed, unseen};
+use crate::error::FaultError;
+use crate::injector::Proof;
+use crate::kernel::{Layer, TableEffect};
+use crate::plan::{HostFacts, Planned, PlannedObject};
+use crate::relay::{self, Dialer, RelayOrder};
+
+/// Plans a relay for one peer.
+pub(crate) fn plan(
+    network: NetworkIdentity,
+    late: (Duration, Duration),
+    flow: &Flow,
+    host: &HostFacts,
+) -> Result<Planned, FaultError> {
+    let [Peer { address, prefix: None, port: Some(port) }] = flow.to.as_slice() else {
+        return Err(FaultError::refused(
+            "latency of a whole link needs netem, which this kernel does not have",
+            "name one TCP peer with its port: a relay makes that link late",
+        ));
+    };
+    if !(host.relay && host.redirect) {
+        let lacks = if host.relay { "nftables redirect" } else { "a relay" };
+        return Err(FaultError::refused(
+            format!("latency needs {lacks}, which is not there"),
+            "see `deadstick doctor`",
+        ));
+    }
+    let peer = SocketAddr::new(*address, *port);
+    let (delay, jitter) = (HumanDuration(late.0), HumanDuration(late.1));
+    let objects = vec![
+        PlannedObject::new(
+            format!("a relay in the same network that passes bytes to {peer} after {delay} ± {jitter}"),
+            "end the relay and its connections",
+        ),
+        table::owned(&network, &format!("sends new connections to {peer} through the relay")),
+        PlannedObject::new(
+            format!("connections to {peer} that are established now: ended, so that they are made again"),
+            "none: they reconnect",
+        ),
+    ];
+    Ok(Planned::new(Relayed { network, peer, late }, objects))
+}
+
+#[derive(Clone, Debug)]
+struct Relayed {
+    network: NetworkIdentity,
+    peer: SocketAddr,
+    late: (Duration, Duration),
+}
+
+struct Relaying {
+    means: Relayed,
+    /// How long the peer took to answer before.
+    plain: Option<Duration>,
+    relay: Option<Box<dyn Send>>,
+    table: Held,
+}
+
+impl Means for Relayed {
+    fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
+        Box::pin(async move {
+            let plain = time(site, &self.network, self.peer, Timed::Farewell, self.late).await?;
+            let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
+            let table = Held::default();
+            Ok(Prepared::new(undo, Relaying { means: self.clone(), plain, relay: None, table }))
+        })
+    }
+}
+
+impl Effect for Relaying {
+    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
+        Box::pin(async move {
+            let Relayed { network, peer, late: (delay, jitter) } = &self.means;
+            let factory = site.relay.clone().ok_or_else(|| failed("there is no relay"))?;
+            let (inside, upstream, delay, jitter) = (network.clone(), *peer, *delay, *jitter);
+            let prepared = tokio::task::spawn_blocking(move || {
+                let listener = relay::listener(&inside, upstream)
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?;
+                let dial = Dialer::new(&inside, upstream).map_err(|error| error.to_string())?;
+                Ok::<_, String>(RelayOrder { listener, upstream, delay, jitter, dial })
+            });
+            let order = prepared.await.map_err(|_| FaultError::Lost)?.map_err(failed)?;
+            let port = order.listener.local_addr().map_err(|error| failed(error.to_string()))?.port();
+            // Starting one may block until its tasks run, which a thread that has tasks to run must not.
+            let started = tokio::task::spawn_blocking(move || factory.start(order)).await;
+            let started = started.map_err(|_| FaultError::Lost)?;
+            self.relay = Some(started.map_err(|error| failed(format!("the relay: {error}")))?);
+            let effect = TableEffect::Redirect { peer: *peer, port, mark: relay::MARK };
+            self.table.install(site, network, Layer::Internet, effect).await
+        })
+    }
+
+    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
+        Box::pin(async move {
+            // The end of a connection takes longer because the relay is late.
+            let Relayed { network, peer, late } = &self.means;
+            let Some(plain) = self.plain else {
+                return Ok(unseen(format!(
+                    "{peer} did not answer the end of a connection before, so there is nothing to compare with"
+                )));
+            };
+            let now = time(site, network, *peer, Timed::Farewell, *late).await?;
+            Ok(compared(*peer, plain, now, late.0))
+        })
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
+        Box::pin(async move {
+            let Self { table, relay, .. } = *self;
+            let held = table.release().await | relay.is_some();
+            drop(relay);
+            held
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What a fault would do, decided before anything is touched.
+//!
+//! Owns the choice of the means and the list of objects with their undo that `--dry-run` prints. Pure: what the host can
+//! do comes in as [`HostFacts`]. Each means plans its own part.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadstick_core::fault::{Fault, ResolvedTarget};
+use deadstick_core::units::HumanDuration;
+
+use crate::error::FaultError;
+use crate::kernel::Sent;
+use crate::means::{Means, postgres, shaped, signal, sqlite, table};
+
+/// What this host can do, as far as plans depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// nftables can take packets where they leave a device.
+    pub device_hooks: bool,
+    /// nftables can send new connections to a local port.
+    pub redirect: bool,
+    /// The kernel has netem.
+    pub netem: bool,
+    /// There is a relay for delayed connections.
+    pub relay: bool,
+}
+
+/// One object that a fault touches or makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedObject {
+    /// What happens to it.
+    pub what: String,
+    /// How that is taken back.
+    pub undo: String,
+}
+
+impl PlannedObject {
+    pub(crate) fn new(what: impl Into<String>, undo: impl Into<String>) -> Self {
+        Self { what: what.into(), undo: undo.into() }
+    }
+}
+
+/// What a fault would do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The fault.
+    pub fault: Fault,
+    /// Whom it is for.
+    pub target: ResolvedTarget,
+    /// Everything it touches, in order.
+    pub objects: Vec<PlannedObject>,
+    /// How long it may live.
+    pub lease: HumanDuration,
+    pub(crate) means: Arc<dyn Means>,
+}
+
+/// A means, and what it touches.
+pub(crate) struct Planned {
+    means: Arc<dyn Means>,
+    objects: Vec<PlannedObject>,
+}
+
+impl Planned {
+    pub(crate) fn new(means: impl Means + 'static, objects: Vec<PlannedObject>) -> Self {
+        Self { means: Arc::new(means), objects }
+    }
+}
+
+/// Decides what a fault would do.
+///
+/// # Errors
+/// [`FaultError::Refused`] when the target lacks what the fault needs, or the host cannot do it.
+pub fn plan(
+    fault: &Fault,
+    target: &ResolvedTarget,
+    lease: HumanDuration,
+    host: &HostFacts,
+) -> Result<Plan, FaultError> {
+    if lease.0 < Duration::from_millis(1) {
+        return Err(FaultError::refused(
+            format!("{} without an end", fault.kind()),
+            "give it a length of time",
+        ));
+    }
+    let Planned { means, objects } = match fault {
+        Fault::Kill { signal, .. } => signal::plan(fault, target, Sent::End(*signal))?,
+        Fault::Pause { .. } => signal::plan(fault, target, Sent::Stop)?,
+        Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => table::plan(fault, target, host)?,
+        Fault::Latency(impaired) => shaped::plan(fault, impaired, target, host)?,
+        Fault::Lock { .. } => lock(fault, target)?,
+        Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
+        other => {
+            return Err(FaultError::refused(
+                format!("{} is not built yet", other.kind()),
+                "see the CHANGELOG",
+            ));
+        }
+    };
+    Ok(Plan { fault: fault.clone(), target: target.clone(), objects, lease, means })
+}
+
+/// Whose lock: the database that the target names decides.
+fn lock(fault: &Fault, target: &ResolvedTarget) -> Result<Planned, FaultError> {
+    let Fault::Lock { table, mode, .. } = fault else {
+        return Err(FaultError::refused(format!("{} is no lock", fault.kind()), "plan it by its own kind"));
+    };
+    match (&target.dsn, &target.path) {
+        (Some(_), None) => postgres::plan(fault, target),
+        (None, Some(path)) if table.is_none() => Ok(sqlite::plan(path, *mode)),
+        (None, Some(_)) => {
+            Err(FaultError::refused("SQLite locks a whole file, not a table", "leave the table out"))
+        }
+        (Some(_), Some(_)) => Err(FaultError::refused(
+            format!("{} is both a PostgreSQL database and a file", target.name),
+            "name one of them",
+        )),
+        (None, None) => Err(FaultError::refused(
+            format!("lock needs a database, and {} has none", target.name),
+            "name a PostgreSQL database or an SQLite file",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

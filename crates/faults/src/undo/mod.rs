@@ -1,0 +1,153 @@
+//! Taking a fault back out: idempotent, by identity, and only what is ours.
+//!
+//! Used by the injector, by the guardian and by recovery at the next start. Leaves the ledger entries to whoever calls.
+//! "Already gone" is success; "not ours" is refused.
+
+mod folder;
+mod network;
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadstick_core::fault::Signal;
+use deadstick_core::identity::ProcessIdentity;
+use deadstick_core::ledger::{Intent, Undo};
+use tokio::time::{Instant, sleep};
+
+use crate::database;
+use crate::kernel::{Kernel, Linux};
+
+pub use folder::MARK_FILE;
+pub(crate) use network::TABLE_PREFIX;
+
+/// How a fault came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// We took it out.
+    Done,
+    /// It was out before we came.
+    AlreadyGone,
+}
+
+/// It could not be taken out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}; by hand: {manual}")]
+pub struct UndoFailure {
+    /// What went wrong.
+    pub why: String,
+    /// The exact command a person can run.
+    pub manual: String,
+}
+
+/// What an undo may need and the ledger must not hold.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// The password of the database.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.password.is_some() { "Secrets(a password)" } else { "Secrets(none)" })
+    }
+}
+
+impl Secrets {
+    /// From `PGPASSWORD`, for a recovery that knows only the ledger.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self { password: std::env::var("PGPASSWORD").ok() }
+    }
+}
+
+/// Takes out what an intent describes.
+///
+/// # Errors
+/// What is left, and how a person can remove it.
+pub async fn undo(intent: &Intent, secrets: &Secrets) -> Result<Undone, UndoFailure> {
+    undo_on(&(Arc::new(Linux) as Arc<dyn Kernel>), intent, secrets).await
+}
+
+/// The same on a given kernel.
+///
+/// # Errors
+/// As [`undo`].
+pub async fn undo_on(
+    kernel: &Arc<dyn Kernel>,
+    intent: &Intent,
+    secrets: &Secrets,
+) -> Result<Undone, UndoFailure> {
+    carry_out(kernel, &intent.undo, &intent.owner, secrets).await
+}
+
+/// Every step is tried, whatever became of the one before.
+async fn all(
+    kernel: &Arc<dyn Kernel>,
+    steps: &[Undo],
+    owner: &ProcessIdentity,
+    secrets: &Secrets,
+) -> Result<Undone, UndoFailure> {
+    let mut result = Ok(Undone::AlreadyGone);
+    for step in steps {
+        let next = Box::pin(carry_out(kernel, step, owner, secrets)).await;
+        result = match (result, next) {
+            (Ok(Undone::AlreadyGone), next) => next,
+            (Ok(Undone::Done), Ok(_)) => Ok(Undone::Done),
+            (Ok(Undone::Done), Err(failure)) | (Err(failure), Ok(_)) => Err(failure),
+            (Err(first), Err(second)) => Err(UndoFailure {
+                why: format!("{}; {}", first.why, second.why),
+                manual: format!("{}; {}", first.manual, second.manual),
+            }),
+        };
+    }
+    result
+}
+
+async fn carry_out(
+    kernel: &Arc<dyn Kernel>,
+    undo: &Undo,
+    owner: &ProcessIdentity,
+    secrets: &Secrets,
+) -> Result<Undone, UndoFailure> {
+    match undo {
+        Undo::Nothing { .. } => Ok(Undone::AlreadyGone),
+        Undo::Resume { process } => process::resume(kernel, process).await,
+        Undo::RemoveTable { network, table } => network::remove_table(kernel, network, table, owner).await,
+        Undo::RemoveQdisc { network, device, handle } => {
+            network::remove_qdisc(kernel.as_ref(), network, device, *handle)
+        }
+        Undo::EndHolder { process, session } => {
+            let holder = process::end(kernel, process, &[Signal::Kill]).await;
+            let server = match session {
+                Some(session) => database::end_session(session, secrets).await,
+                None => Ok(Undone::AlreadyGone),
+            };
+            match (holder?, server?) {
+                (Undone::AlreadyGone, Undone::AlreadyGone) => Ok(Undone::AlreadyGone),
+                _ => Ok(Undone::Done),
+            }
+        }
+        // The lab's first process ends what is in it when asked; when it does not, its end does.
+        Undo::EndLab { process } => process::end(kernel, process, &[Signal::Term, Signal::Kill]).await,
+        Undo::RemoveFolder { path, mark } => folder::remove(path, mark).await,
+        Undo::All { steps } => all(kernel, steps, owner, secrets).await,
+    }
+}
+
+/// Asks a question every few milliseconds until the answer is yes or the time is over.
+pub(crate) async fn until<E>(
+    patience: Duration,
+    mut is_so: impl FnMut() -> Result<bool, E>,
+) -> Result<bool, E> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if is_so()? {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(3)).await;
+    }
+}
