@@ -67,6 +67,7 @@ fn belongs(rule: &[u8], table: &str) -> bool {
 
 const fn family(spec: &TableSpec) -> u8 {
     match (&spec.effect, spec.layer) {
+        (TableEffect::Forward { .. }, _) => NETDEV,
         (TableEffect::Redirect { .. }, _) | (_, Layer::Internet) => INET,
         (_, Layer::Device) => NETDEV,
     }

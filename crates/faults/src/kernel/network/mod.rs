@@ -54,6 +54,15 @@ pub enum TableEffect {
         /// The class: major number of its qdisc in the upper half, minor in the lower.
         class: u32,
     },
+    /// What is received goes through a traffic class of another device first, one that gives back what it gets (`ifb`).
+    Forward {
+        /// Only these packets.
+        flow: Flow,
+        /// The class, on that device.
+        class: u32,
+        /// The number of the device.
+        device: u32,
+    },
     /// New outgoing TCP connections to this peer end at a local port instead.
     Redirect {
         /// To whom they wanted.

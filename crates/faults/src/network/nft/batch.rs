@@ -24,6 +24,8 @@ const OWNER: u32 = 0x2;
 const SET_WITH_TIMEOUTS: u32 = 0x10;
 /// Before everything that others hook in.
 const FIRST: i32 = -500;
+/// After everything that others hook in, and our own drops: a packet that is forwarded meets no hook behind.
+const LAST: i32 = 500;
 /// Where destination NAT of outgoing packets belongs.
 const NAT: i32 = -100;
 /// Elements in one message: far below the 64 KiB that an attribute can hold.
@@ -86,6 +88,17 @@ impl<'a> Batch<'a> {
                     batch.rule(Side::Out, &[matches, vec![Expression::Classify(*class)]].concat());
                 }
             }
+            TableEffect::Forward { flow, class, device } => {
+                batch.chain_at(Side::In, links, LAST);
+                let mut all: Vec<_> = flow.to.iter().flat_map(|peer| peer_matches(peer, Side::In)).collect();
+                if all.is_empty() {
+                    all.push(Vec::new());
+                }
+                for matches in all {
+                    let sent = vec![Expression::Classify(*class), Expression::Forward(*device)];
+                    batch.rule(Side::In, &[matches, sent].concat());
+                }
+            }
             TableEffect::Redirect { peer, port, mark } => {
                 batch.nat_chain();
                 let peer = Peer::from(*peer);
@@ -139,6 +152,10 @@ impl<'a> Batch<'a> {
     }
 
     fn chain(&mut self, side: Side, links: &[Link]) {
+        self.chain_at(side, links, FIRST);
+    }
+
+    fn chain_at(&mut self, side: Side, links: &[Link], priority: i32) {
         let (table, family) = (self.spec.name.clone(), self.family);
         self.message(NEW_CHAIN, CREATE).text(1, &table).text(3, side.name()).text(7, "filter").nest(
             4,
@@ -149,7 +166,7 @@ impl<'a> Batch<'a> {
                     (Side::Out, NETDEV) => 1,
                     (Side::Out, _) => 4,
                 };
-                hook.be32(1, number).be32(2, FIRST.cast_unsigned());
+                hook.be32(1, number).be32(2, priority.cast_unsigned());
                 if family == NETDEV {
                     hook.nest(4, |devices| {
                         for link in links {

@@ -46,6 +46,8 @@ pub(super) enum Expression {
     Drop,
     /// Counts the packet and gives it to this traffic class.
     Classify(u32),
+    /// Gives the packet to the device of this number, and no later hook sees it.
+    Forward(u32),
     /// Counts the packet and sends its connection to this local port.
     Redirect(u16),
 }
@@ -82,6 +84,12 @@ impl Expression {
                 load(list, &class.to_ne_bytes());
                 element(list, "meta", |data| {
                     data.be32(3, FIRST_REGISTER).be32(2, META_PRIORITY);
+                });
+            }
+            Self::Forward(device) => {
+                load(list, &device.to_ne_bytes());
+                element(list, "fwd", |data| {
+                    data.be32(1, FIRST_REGISTER);
                 });
             }
             Self::Redirect(port) => {
