@@ -123,7 +123,7 @@ pub fn network_of(pid: u32) -> Result<NetworkIdentity, ProcessError> {
     let holder = of(pid)?;
     let path = format!("/proc/{pid}/ns/net");
     let inode = fs::metadata(&path).map_err(|source| ProcessError::Read { path, source })?.st_ino();
-    Ok(NetworkIdentity { holder, inode })
+    Ok(NetworkIdentity::of_process(holder, inode))
 }
 
 /// ENOENT, or ESRCH for a process that ended while its file was open.

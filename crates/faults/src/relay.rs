@@ -55,7 +55,6 @@ impl Dialer {
     /// Starts the thread; it ends with the last clone.
     pub(crate) fn new(network: &NetworkIdentity, peer: SocketAddr) -> Result<Self, NetworkError> {
         let namespace = Namespace::open(network)?;
-        let pid = network.holder.pid;
         let (orders, inbox) = mpsc::channel::<mpsc::SyncSender<io::Result<Socket>>>();
         let (entered, has_entered) = mpsc::sync_channel(1);
         let live_there = move || {
@@ -72,8 +71,8 @@ impl Dialer {
         thread::Builder::new()
             .name("deadstick-dialer".to_owned())
             .spawn(live_there)
-            .map_err(|source| NetworkError::Enter { pid, source })?;
-        has_entered.recv().map_err(|_| NetworkError::Gone(pid))??;
+            .map_err(|source| NetworkError::Enter { network: network.clone(), source })?;
+        has_entered.recv().map_err(|_| NetworkError::Gone(network.clone()))??;
         Ok(Self { orders, peer })
     }
 

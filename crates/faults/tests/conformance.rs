@@ -171,7 +171,7 @@ fn fake_target() -> ResolvedTarget {
     ResolvedTarget {
         name: "client".to_owned(),
         process: Some(identity()),
-        network: Some(NetworkIdentity { holder: identity(), inode: 1 }),
+        network: Some(NetworkIdentity::of_process(identity(), 1)),
         witness: Some(WITNESS.into()),
         ..ResolvedTarget::default()
     }

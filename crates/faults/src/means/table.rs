@@ -93,10 +93,7 @@ fn with(flow: &Flow) -> String {
 /// A table of ours, as plans print it.
 pub(crate) fn owned(network: &NetworkIdentity, what: &str) -> PlannedObject {
     PlannedObject::new(
-        format!(
-            "nftables table deadstick-… in the network of process {} ({}): {what}",
-            network.holder.pid, network.inode
-        ),
+        format!("nftables table deadstick-… in {network} ({}): {what}", network.inode),
         "remove the table; the kernel does so when its owner dies, and it matches nothing once the lease is over",
     )
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns namespaces and netlink. Leaves what faults make of them to [`crate::kernel`] and [`crate::plan`](mod@crate::plan).
 
+mod addresses;
 pub(crate) mod diag;
 pub(crate) mod links;
 mod namespace;
@@ -11,6 +12,8 @@ mod socket;
 pub(crate) mod wire;
 pub(crate) mod witness;
 
-pub use namespace::{Namespace, NetworkError, enter};
+pub use crate::process::network_of;
+pub use addresses::{Address, addresses};
+pub use namespace::{Namespace, NetworkError, enter, host, named};
 pub(crate) use socket::Netlink;
 pub use socket::NetlinkError;

@@ -30,7 +30,7 @@ fn host() -> ResolvedTarget {
     ResolvedTarget {
         name: "job".to_owned(),
         process: Some(process()),
-        network: Some(NetworkIdentity { holder: process(), inode: 99 }),
+        network: Some(NetworkIdentity::of_process(process(), 99)),
         address: Some([10, 0, 0, 4].into()),
         ..ResolvedTarget::default()
     }

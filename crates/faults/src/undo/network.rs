@@ -19,9 +19,10 @@ pub(super) fn remove_qdisc(
     device: &str,
     handle: u16,
 ) -> Result<Undone, UndoFailure> {
-    let pid = network.holder.pid;
-    let manual =
-        format!("nsenter --net=/proc/{pid}/ns/net tc qdisc del dev {device} root handle {handle:x}:");
+    let manual = format!(
+        "nsenter --net={} tc qdisc del dev {device} root handle {handle:x}:",
+        network.path().display()
+    );
     match kernel.remove_root_qdisc(network, device, handle) {
         Ok(true) => Ok(Undone::Done),
         // With its last process the network went, and its devices with it.

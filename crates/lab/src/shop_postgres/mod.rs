@@ -141,7 +141,7 @@ impl Practice for ShopPostgres {
             let witness = if host == "db" { "front" } else { "db" };
             let view = HostView {
                 process: self.main_process(host).map(|child| child.process.clone()),
-                network: Some(NetworkIdentity { holder, inode: answerer.child.network }),
+                network: Some(NetworkIdentity::of_process(holder, answerer.child.network)),
                 address: Some(answerer.address.ip()),
                 witness: self.answerers.get(witness).map(|w| w.address),
             };

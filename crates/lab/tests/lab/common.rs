@@ -135,7 +135,7 @@ pub(crate) fn may_make_namespaces() -> bool {
 /// Cuts a host off: no FIN, no RST.
 pub(crate) fn cut(host: &HostView) {
     let network = host.network.as_ref().expect("it has one");
-    let namespace = format!("--net=/proc/{}/ns/net", network.holder.pid);
+    let namespace = format!("--net={}", network.path().display());
     let status = Command::new("nsenter").args([&namespace, "ip", "link", "set", "eth0", "down"]).status();
     assert!(status.expect("nsenter runs").success());
 }
