@@ -6,13 +6,16 @@
 //! - [`kernel`]: what is asked of the machine, as a seam; [`network`] is behind it;
 //! - [`injector`]: the life of a fault; [`undo`](mod@undo): taking it back out, from whichever process;
 //! - [`guardian`], [`holder`]: the two processes beside the owner;
+//! - [`find`], [`cgroup`]: whom a name means, and control groups as they are;
 //! - [`process`], [`doctor`], [`relay`], [`store`]: what others use or provide.
 //!
 //! It never writes the ledger file itself, and never depends on the crate that does: [`store::LedgerStore`] is the seam.
 
+pub mod cgroup;
 mod database;
 pub mod doctor;
 mod error;
+pub mod find;
 pub mod guardian;
 pub mod holder;
 pub mod injector;

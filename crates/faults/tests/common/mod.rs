@@ -1,6 +1,7 @@
 //! What the tests of this crate share: the helper program, a ledger, hosts with networks of their own.
 #![expect(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod group;
 pub(crate) mod server;
 pub(crate) mod store;
 
@@ -174,7 +175,12 @@ pub(crate) struct Victim(pub(crate) Child);
 
 impl Victim {
     pub(crate) fn new() -> Self {
-        Self(Command::new("sleep").arg("600").spawn().expect("sleep starts"))
+        Self::sleeping("600")
+    }
+
+    /// One whose command line can be told from others.
+    pub(crate) fn sleeping(seconds: &str) -> Self {
+        Self(Command::new("sleep").arg(seconds).spawn().expect("sleep starts"))
     }
 
     pub(crate) fn target(&self) -> ResolvedTarget {
