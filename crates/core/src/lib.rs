@@ -4,6 +4,7 @@
 //!
 //! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
+//! - [`policy`]: what may be touched on a host;
 //! - [`ledger`]: what must be undone, and how far each fault has come;
 //! - [`event`]: everything that can happen, as it stands on the timeline;
 //! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with;
@@ -19,6 +20,7 @@ pub mod incident;
 pub mod lab;
 pub mod ledger;
 pub mod playbook;
+pub mod policy;
 pub mod probe;
 pub mod source;
 pub mod steady_state;
