@@ -6,8 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpStream, lookup_host};
 
 /// A connection on its way.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -53,11 +54,25 @@ impl Dialer {
     }
 
     async fn dial_address(self, address: SocketAddr) -> io::Result<TcpStream> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
         if let Some(mark) = self.mark {
-            SockRef::from(&socket).set_mark(mark)?;
+            socket.set_mark(mark)?;
         }
-        socket.connect(address).await
+        match socket.connect(&address.into()) {
+            Ok(()) => return TcpStream::from_std(socket.into()),
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+            Err(error) => return Err(error),
+        }
+        // On this host the handshake is over by now, and there is nothing to wait for.
+        let connected = socket.peer_addr().is_ok();
+        let stream = TcpStream::from_std(socket.into())?;
+        if !connected {
+            stream.writable().await?;
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+        }
+        Ok(stream)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rustix::net::Shutdown;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::chain::Side;
@@ -16,8 +17,8 @@ use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
 use crate::link::{Link, Pair, discard};
-use crate::tls;
 use crate::toxic::{Failure, Kind, Stream, TlsFault};
+use crate::{listen, tls};
 
 /// How long a closed connection's leftovers are read and thrown away, so that the peer sees a FIN and all that was sent
 /// before it, and not the RST that closing over unread data would send.
@@ -99,18 +100,10 @@ async fn reach(mut client: TcpStream, setting: &Setting, control: &Control, dice
         }
         return None;
     };
-    for socket in [&client, &server] {
-        if let Err(error) = prepare(socket) {
-            tracing::debug!(proxy = setting.proxy, %error, "socket options are not to be had");
-        }
+    if let Err(error) = listen::prepare(&SockRef::from(&server)) {
+        tracing::debug!(proxy = setting.proxy, %error, "socket options are not to be had");
     }
     Some(Pair { client, server })
-}
-
-/// Small messages at once, and dead peers noticed in the end: what clients of the original are used to.
-fn prepare(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    socket2::SockRef::from(socket).set_keepalive(true)
 }
 
 /// Returns once the connect toxics let this connection through, with how its TLS handshake is to fail, if it is. Those that make

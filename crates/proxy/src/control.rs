@@ -33,6 +33,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     fate: AtomicU8,
+    /// The directions that have ended in order, a bit each.
+    ended: AtomicU8,
     /// One task each.
     taps: [AtomicWaker; 2],
     /// What the two directions tell each other.
@@ -60,6 +62,11 @@ impl Control {
         if self.fate.compare_exchange(0, fate, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             self.tap();
         }
+    }
+
+    /// Notes that a direction has ended in order. Whether the other one had before.
+    pub(crate) fn ended(&self, stream: Stream) -> bool {
+        self.ended.fetch_or(1 << stream as u8, Ordering::AcqRel) != 0
     }
 
     /// Makes both directions look again.

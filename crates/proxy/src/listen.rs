@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket, lookup_host};
 
 /// Connections that may wait to be accepted.
@@ -119,9 +119,17 @@ fn bind_exactly(address: SocketAddr) -> Result<TcpListener, ListenError> {
     // The port is free again as soon as nobody listens, whatever connections remember it.
     socket.set_reuse_address(true).map_err(refused("setsockopt"))?;
     socket.bind(&SockAddr::from(address)).map_err(refused("bind"))?;
+    prepare(&SockRef::from(&socket)).map_err(refused("setsockopt"))?;
     socket.listen(BACKLOG).map_err(refused("listen"))?;
     socket.set_nonblocking(true).map_err(refused("fcntl"))?;
     TcpListener::from_std(socket.into()).map_err(refused("epoll"))
+}
+
+/// Small messages at once, and dead peers noticed in the end: what clients of the original are used to. Set on a listener,
+/// it holds for every connection it lets in.
+pub(crate) fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_keepalive(true)
 }
 
 /// A UDP socket on `address`. `[::]` takes both families.

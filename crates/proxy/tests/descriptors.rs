@@ -3,11 +3,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use deadstick_proxy::{Latency, Proxy, Stream, Toxic};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
+
+/// Nothing here waits longer than this: a hang becomes a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -34,8 +39,7 @@ fn echo() -> SocketAddr {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    let patience = Some(Duration::from_secs(20));
-    stream.set_read_timeout(patience).expect("a socket");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     stream
 }
 
@@ -57,12 +61,24 @@ async fn out_of_descriptors_every_other_connection_goes_on() {
     })
     .await
     .expect("the client");
+    // The clients live in this process too: they get their descriptors before there are none.
+    let clients: Vec<Socket> = (0..3)
+        .map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).expect("descriptors are not short yet"))
+        .collect();
     let limit = getrlimit(Resource::Nofile);
-    let open = std::fs::read_dir("/proc/self/fd").expect("proc").count() as u64;
-    let lowered = Rlimit { current: Some(open + 4), maximum: limit.maximum };
+    let highest = clients.iter().map(AsRawFd::as_raw_fd).max().expect("there are some");
+    let lowered = Rlimit { current: u64::try_from(highest + 1).ok(), maximum: limit.maximum };
     setrlimit(Resource::Nofile, lowered).expect("a limit may be lowered");
-    // The clients live in this process too and use up what is left.
-    let mut waiting: Vec<_> = (0..3).map(|_| connect(address)).collect();
+    let mut waiting: Vec<TcpStream> = clients
+        .into_iter()
+        .map(|client| {
+            client.connect(&address.into()).expect("the backlog has room");
+            TcpStream::from(client)
+        })
+        .collect();
+    for stream in &waiting {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    }
     // A delay now needs a timer, for which there is no descriptor either.
     proxy.add_toxic(Toxic::new(Latency { latency: 5, jitter: 0 }, Stream::Upstream)).expect("new");
     let mut old = tokio::task::spawn_blocking(move || {

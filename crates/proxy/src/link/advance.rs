@@ -141,6 +141,8 @@ impl Link {
     /// The stream has come out at the end: passes its end on.
     fn end(&self, ending: Ending) -> Done {
         match ending {
+            // Closing both sockets says the rest.
+            Ending::Half if self.control.ended(self.side.stream) => {}
             Ending::Half => {
                 // Fails only if the receiver is gone, and then there is nobody to tell.
                 if rustix::net::shutdown(self.target(), Shutdown::Write).is_err() {

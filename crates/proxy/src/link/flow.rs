@@ -8,6 +8,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use bytes::{Buf, Bytes};
+use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -43,9 +44,16 @@ pub(super) struct Flow {
     pipe: Option<Pipe>,
     pending: Bytes,
     full_reads: u8,
+    /// Whether the next read and what it brings do not wait for the runtime to hear of the sockets.
+    eager: bool,
 }
 
 impl Flow {
+    /// A flow whose sender has probably sent something already.
+    pub(super) fn eager() -> Self {
+        Self { eager: true, ..Self::default() }
+    }
+
     /// What is to be written next. To be called only when all that came before is written.
     pub(super) fn take(&mut self, data: Bytes) {
         self.pending = data;
@@ -86,14 +94,20 @@ impl Flow {
             self.pipe = Some(pipe);
             return Ok(taken);
         }
+        let eager = std::mem::take(&mut self.eager);
         SCRATCH.with_borrow_mut(|scratch| {
-            let taken = receive(way.source, scratch)?;
+            let taken = receive(way.source, scratch, eager)?;
             way.received(taken);
             self.full_reads = if taken == scratch.len() { self.full_reads.saturating_add(1) } else { 0 };
             if taken > 0 {
                 let data = &scratch[..taken];
+                let moved = if eager {
+                    rustix::net::send(way.target, data, SendFlags::NOSIGNAL).map_err(io::Error::from)
+                } else {
+                    way.target.try_write(data)
+                };
                 // An error shows again at the next write, where it is dealt with.
-                let moved = way.sent(way.target.try_write(data)).unwrap_or(0);
+                let moved = way.sent(moved).unwrap_or(0);
                 self.pending = Bytes::copy_from_slice(&data[moved..]);
             }
             Ok(taken)
@@ -102,8 +116,9 @@ impl Flow {
 
     /// Takes what the sender has, for a chain. Empty is the end of the stream.
     pub(super) fn read(&mut self, way: Way<'_>) -> io::Result<Bytes> {
+        let eager = std::mem::take(&mut self.eager);
         SCRATCH.with_borrow_mut(|scratch| {
-            let taken = receive(way.source, scratch)?;
+            let taken = receive(way.source, scratch, eager)?;
             way.received(taken);
             Ok(Bytes::copy_from_slice(&scratch[..taken]))
         })
@@ -129,11 +144,15 @@ impl Way<'_> {
 
 /// Reads what a socket has and throws it away. 0 is the end of the stream.
 pub(crate) fn discard(source: &TcpStream) -> io::Result<usize> {
-    SCRATCH.with_borrow_mut(|scratch| receive(source, scratch))
+    SCRATCH.with_borrow_mut(|scratch| receive(source, scratch, false))
 }
 
-/// One read. A read that did not fill the buffer also notes that the socket is empty, which saves asking it.
-fn receive(source: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+/// One read; an eager one asks the socket although the runtime has not heard of it yet, which it will all the same. A read that
+/// did not fill the buffer also notes that the socket is empty, which saves asking it.
+fn receive(source: &TcpStream, buffer: &mut [u8], eager: bool) -> io::Result<usize> {
+    if eager {
+        return Ok(rustix::io::read(source, buffer)?);
+    }
     let mut taken = 0;
     let outcome = source.try_io(Interest::READABLE, || {
         taken = rustix::io::read(source, &mut *buffer)?;

@@ -100,7 +100,8 @@ impl Link {
             chain: None,
             ended: false,
             broken: false,
-            flow: Flow::default(),
+            // Most clients speak first, and while their upstream is dialled. Servers do not, in no time.
+            flow: if stream == Stream::Upstream { Flow::eager() } else { Flow::default() },
             alarm: Alarm::default(),
             watch: None,
         }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -10,7 +11,7 @@ use super::{Proxy, State};
 use crate::accept::{Connections, Listener};
 use crate::connect::{Connect, Dialer};
 use crate::dice::Dice;
-use crate::listen::ListenError;
+use crate::listen::{self, ListenError};
 
 /// A proxy about to start.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ impl Builder {
                 let address = listener.local_addr();
                 let adopted = address.and_then(|address| {
                     listener.set_nonblocking(true)?;
+                    listen::prepare(&SockRef::from(&listener))?;
                     Ok((address, TcpListener::from_std(listener)?))
                 });
                 let (address, listener) = adopted.map_err(|source| ListenError::Refused {
