@@ -3,31 +3,16 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::store::{self, FileStore};
-use common::{Bench, Pair, Talker, Victim, WITNESS, eventually, fault, program};
+use common::matrix::{Killed, World, every_step, one, owner, recover};
+use common::store;
+use common::{Bench, Pair, Victim, WITNESS, eventually, fault};
 use deadstick_core::fault::{Fault, ResolvedTarget};
-use deadstick_core::ledger::{Entry, FaultState, Undo};
+use deadstick_core::ledger::FaultState;
+use deadstick_faults::FaultStep;
 use deadstick_faults::kernel::{Linux, Networks, Processes, Reach};
 use deadstick_faults::process::{self, Life};
-use deadstick_faults::{FaultStep, LedgerStore, Secrets, undo};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Killed {
-    Owner,
-    Guardian,
-    Both,
-}
-
-/// What a run of one kind disturbs, and how it looks when nothing is.
-trait World {
-    fn fault(&self) -> Fault;
-    fn target(&self) -> ResolvedTarget;
-    fn is_as_before(&self) -> bool;
-}
 
 struct Paused(Victim);
 
@@ -84,80 +69,6 @@ fn locked() -> Locked {
         .and_then(|file| file.execute_batch("create table orders (id integer)"))
         .expect("a database");
     Locked(folder)
-}
-
-/// What the next start of any command does: whatever the ledger has open is undone.
-async fn recover(ledger: &Path) {
-    let store = FileStore(ledger.to_owned());
-    for (id, fault) in store::faults(ledger).into_iter().filter(|(_, fault)| fault.state.is_open()) {
-        store.record(&id, &Entry::Undoing { because: "recovery".to_owned() }).expect("recorded");
-        undo(&fault.intent, &Secrets::default()).await.expect("undone");
-        store.record(&id, &Entry::Undone).expect("recorded");
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the time is worth reading, and no bound for a loaded machine")]
-/// One run: the owner stops at a step, somebody is killed, and nothing is left.
-async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
-    let bench = Bench::new();
-    let ledger = bench.ledger();
-    let mut owner = owner(&ledger, world, "60s", &format!("{step:?}"));
-    let said = owner.hear().expect("it says who its guardian is");
-    let pid = said.strip_prefix("guardian ").and_then(|pid| pid.parse().ok()).expect("a pid");
-    let guardian = process::of(pid).expect("it runs");
-    // Past the line about the proof, for the steps after it.
-    while owner.hear().is_some_and(|line| !line.starts_with("at ")) {}
-    let label = format!("{step:?}, {killed:?} killed");
-    let began = Instant::now();
-    if killed != Killed::Owner {
-        let sent = deadstick_faults::kernel::Sent::End(deadstick_core::fault::Signal::Kill);
-        Linux.signal(&guardian, sent).expect("ours");
-    }
-    if killed == Killed::Guardian {
-        // The owner lives: it sees the loss and takes everything out itself.
-        owner.tell("go");
-        while let Some(line) = owner.hear() {
-            assert!(!line.starts_with("residue") || line == "residue 0", "{label}: {line}");
-        }
-        owner.child.wait().expect("reaped");
-    } else {
-        owner.kill();
-    }
-    if killed == Killed::Both {
-        recover(&ledger).await;
-    }
-    eventually(&format!("{label}: the world is as before"), || world.is_as_before()).await;
-    eprintln!("{label}: clean after {} ms", began.elapsed().as_millis());
-    eventually(&format!("{label}: the guardian has ended"), || !process::is_alive(&guardian)).await;
-    if step == FaultStep::Recorded {
-        // The one moment at which the ledger knows more than the guardian; nothing was applied yet.
-        recover(&ledger).await;
-    }
-    for (id, fault) in store::faults(&ledger) {
-        assert_eq!(fault.state, FaultState::Undone, "{label}: {id}: {:?}", fault.words);
-        if let Undo::EndHolder { process: holder, .. } = &fault.intent.undo {
-            assert!(!process::is_alive(holder), "{label}: the holder has ended");
-        }
-    }
-    // The next start finds nothing to do, and changes nothing.
-    recover(&ledger).await;
-    assert!(world.is_as_before(), "{label}");
-}
-
-fn owner(ledger: &Path, world: &dyn World, lease: &str, step: &str) -> Talker {
-    let json = |value: serde_json::Result<String>| value.expect("it is plain data");
-    let mut command = Command::new(program());
-    command.arg("owner").arg(ledger);
-    command
-        .arg(json(serde_json::to_string(&world.fault())))
-        .arg(json(serde_json::to_string(&world.target())));
-    Talker::start(command.args([lease, step]))
-}
-
-async fn every_step(world: &dyn World, killed: Killed) {
-    for step in FaultStep::ALL {
-        one(world, step, killed).await;
-    }
 }
 
 macro_rules! matrix {

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test uses its part")]
 
 pub(crate) mod group;
+pub(crate) mod matrix;
 pub(crate) mod server;
 pub(crate) mod store;
 
