@@ -95,6 +95,15 @@ pub struct Lease {
     pub ends_boottime_ms: u64,
 }
 
+impl Lease {
+    /// When it began, by the wall clock.
+    #[must_use]
+    pub fn begins(&self) -> Timestamp {
+        let length = chrono::TimeDelta::from_std(self.length.0).ok();
+        length.and_then(|length| self.ends.checked_sub_signed(length)).unwrap_or(self.ends)
+    }
+}
+
 /// What is about to be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,11 +4,15 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for terminals")]
 
+mod inject;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deadstick_core::units::{HumanDuration, Name};
+
+pub(crate) use inject::Inject;
 
 /// Stage outages, work them with checklists, keep the timeline.
 ///
@@ -34,6 +38,7 @@ pub(crate) struct Cli {
 
 /// Options that go for every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
     /// Where incidents and ledgers are kept [default: $DEADSTICK_STATE, else the system's or your state folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -42,7 +47,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Whether to use colour; NO_COLOR is honoured
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "auto|always|never", hide_possible_values = true)]
     pub(crate) color: Colour,
     /// Leave out progress and remarks; answers, warnings and errors stay
     #[arg(short, long, global = true)]
@@ -100,10 +105,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAG|ctl …")]
         args: Vec<OsString>,
     },
+    /// One fault by hand, for a time
+    #[command(subcommand)]
+    Inject(Box<Inject>),
     /// What is, or may be, injected at this moment
     Faults,
-    /// Undo whatever dead runs have left
-    Restore,
+    /// End the faults named, or undo whatever dead runs have left
+    Restore(Restore),
     /// What this host can do, and why not
     Doctor,
     /// JSON Schema of the files people write, for editors
@@ -113,8 +121,11 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// The manual page
-    Man,
+    /// The manual page, of deadstick or of one command
+    Man {
+        /// Which command, such as `inject latency`
+        command: Vec<String>,
+    },
 
     /// The process that undoes what its owner cannot
     #[command(hide = true)]
@@ -123,6 +134,9 @@ pub(crate) enum Command {
         #[arg(long)]
         ledger: PathBuf,
     },
+    /// The process that holds a fault in the background
+    #[command(hide = true)]
+    InjectDetached,
     /// A process that holds a lock or a session
     #[command(hide = true)]
     Hold,
@@ -444,6 +458,21 @@ pub(crate) enum Probe {
         /// Its pid
         pid: u32,
     },
+}
+
+/// `deadstick restore`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A fault whose owner lives is ended by asking the owner, which undoes it and says so. Without an id, what \
+    living runs hold is left alone, unless --all is given: then every fault that `deadstick inject` holds is ended."
+)]
+pub(crate) struct Restore {
+    /// Faults, by their ids or the beginnings or ends of these, as `deadstick faults` shows them
+    #[arg(value_name = "ID")]
+    pub(crate) faults: Vec<String>,
+    /// End every fault that `deadstick inject` holds, too
+    #[arg(long, conflicts_with = "faults")]
+    pub(crate) all: bool,
 }
 
 /// `deadstick schema`

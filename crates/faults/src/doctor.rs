@@ -7,13 +7,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use deadstick_core::identity::NetworkIdentity;
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::kernel::{Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
-use crate::network::{Netlink, NetlinkError, diag, nft, qdisc};
+use crate::network::{Netlink, NetlinkError, diag, enter, nft, qdisc};
 use crate::plan::HostFacts;
+
+/// The name of tables made only to see whether they can be.
+const TRIAL: &str = "deadstick-doctor";
 
 /// One thing a host can do or cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,17 @@ pub fn examine() -> Vec<Capability> {
             .to_vec()
     }));
     all
+}
+
+/// Whether this process may enter a network and change its nftables.
+///
+/// # Errors
+/// Why not.
+pub fn may_change(network: &NetworkIdentity) -> Result<(), String> {
+    match enter(network, || nft::is_there(TRIAL)) {
+        Ok(answer) => answer.map(drop).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// What plans depend on.
@@ -127,7 +142,7 @@ fn redirect() -> Result<(), NetlinkError> {
 
 fn try_table(layer: Layer, effect: TableEffect) -> Result<(), NetlinkError> {
     let spec =
-        TableSpec { name: "deadstick-doctor".to_owned(), layer, lease: Duration::from_secs(1), effect };
+        TableSpec { name: TRIAL.to_owned(), layer, lease: Duration::from_secs(1), effect };
     let loopback = [Link { index: links::LOOPBACK_INDEX, name: "lo".to_owned() }];
     nft::install(&mut Netlink::open(libc::NETLINK_NETFILTER)?, &spec, &loopback, &[])
 }

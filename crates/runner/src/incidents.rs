@@ -103,6 +103,16 @@ pub fn list(state: &StateDir) -> Result<Vec<Listed>, IncidentError> {
         .collect()
 }
 
+/// The newest incident, if it is still open and no drill: what is done by hand now belongs to it.
+///
+/// # Errors
+/// The state folder or its log cannot be read.
+pub fn current(state: &StateDir) -> Result<Option<String>, IncidentError> {
+    let Some(id) = state.incidents()?.into_iter().max() else { return Ok(None) };
+    let debrief = Debrief::of(&read_all(&state.incident(&id)?)?.records);
+    Ok((debrief.opened_at.is_some() && debrief.closed_at.is_none() && !debrief.exercise).then_some(id))
+}
+
 /// The records of one incident, in timeline order.
 ///
 /// # Errors

@@ -1,14 +1,15 @@
 //! What earlier runs left behind, found and undone (design law 2, the third net).
 //!
-//! Owns the replay of ledgers whose owner and guardian are both dead. Runs at the start of every command that injects or
-//! shows faults, and at boot. Leaves how a single fault is undone to the faults crate.
+//! Owns the replay of ledgers whose owner and guardian are both dead, and the list of what is in place. Runs at the start
+//! of every command that injects, and at boot. Leaves ending what lives to [`crate::release`], and how a single fault is
+//! undone to the faults crate.
 
 use std::path::Path;
 
 use deadstick_core::Timestamp;
 use deadstick_core::fault::FaultKind;
 use deadstick_core::ledger::{Entry, FaultState};
-use deadstick_faults::{LedgerStore, Secrets};
+use deadstick_faults::{LedgerStore, Secrets, process};
 use deadstick_timeline::{Ledger, LedgerError, LedgerFault, LedgerFile};
 use serde::Serialize;
 
@@ -28,8 +29,14 @@ pub struct OpenFault {
     pub target: String,
     /// How far it has come.
     pub state: FaultState,
+    /// Since when it may be in place.
+    pub since: Timestamp,
     /// When its lease ends.
     pub ends: Timestamp,
+    /// The pid of the process that holds it.
+    pub owner: u32,
+    /// Whether that process lives.
+    pub owned: bool,
     /// Whether its owner or its guardian lives.
     pub guarded: bool,
     /// For residue: the command that removes it.
@@ -48,7 +55,10 @@ impl OpenFault {
             kind: fault.intent.fault.as_ref().map(deadstick_core::fault::Fault::kind),
             target: fault.intent.target.clone(),
             state: fault.state,
+            since: fault.intent.lease.begins(),
             ends: fault.intent.lease.ends,
+            owner: fault.intent.owner.pid,
+            owned: process::is_alive(&fault.intent.owner),
             guarded: file.in_use,
             manual,
         }
@@ -86,25 +96,22 @@ pub fn open_faults(ledgers: &Path) -> Result<Vec<OpenFault>, LedgerError> {
 pub async fn replay(ledgers: &Path) -> Result<Recovered, LedgerError> {
     let mut recovered = Recovered::default();
     for file in Ledger::scan(ledgers)? {
-        if let Some(damage) = &file.damage {
-            recovered.residue.push(damage.to_string());
-            continue;
-        }
-        let claimed = match Ledger::claim(&file.path) {
-            Ok(Some(claimed)) => claimed,
-            Ok(None) => continue,
-            Err(LedgerError::InUse(_)) => {
-                recovered.running.push(file.run);
-                continue;
-            }
-            Err(error) => {
-                recovered.residue.push(error.to_string());
-                continue;
-            }
-        };
-        undo_all(claimed, &mut recovered).await;
+        replay_one(&file, &mut recovered).await;
     }
     Ok(recovered)
+}
+
+/// Undoes what one dead run has left.
+pub(crate) async fn replay_one(file: &LedgerFile, recovered: &mut Recovered) {
+    if let Some(damage) = &file.damage {
+        return recovered.residue.push(damage.to_string());
+    }
+    match Ledger::claim(&file.path) {
+        Ok(Some(claimed)) => undo_all(claimed, recovered).await,
+        Ok(None) => {}
+        Err(LedgerError::InUse(_)) => recovered.running.push(file.run.clone()),
+        Err(error) => recovered.residue.push(error.to_string()),
+    }
 }
 
 async fn undo_all(ledger: Ledger, recovered: &mut Recovered) {

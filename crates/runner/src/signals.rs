@@ -32,3 +32,16 @@ pub fn until_stopped() -> io::Result<Stop> {
     }
     Ok((sender, receiver))
 }
+
+/// Resolves when somebody wants it to stop, with the reason.
+pub async fn stopped(stop: &mut watch::Receiver<Option<String>>) -> String {
+    loop {
+        if let Some(why) = stop.borrow_and_update().clone() {
+            return why;
+        }
+        if stop.changed().await.is_err() {
+            // Nobody is left who could stop it.
+            return std::future::pending().await;
+        }
+    }
+}

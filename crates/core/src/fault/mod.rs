@@ -414,4 +414,24 @@ impl Fault {
             },
         }
     }
+
+    /// The same, to be narrowed down to one target.
+    #[must_use]
+    pub const fn flow_mut(&mut self) -> Option<&mut Flow> {
+        match self {
+            Self::Partition { flow, .. }
+            | Self::HalfOpen { flow }
+            | Self::Reject { flow, .. }
+            | Self::Flap { flow, .. }
+            | Self::MtuBlackhole { flow, .. }
+            | Self::SocketKill { flow } => Some(flow),
+            Self::Latency(impaired)
+            | Self::Loss(impaired)
+            | Self::Duplicate(impaired)
+            | Self::Corrupt(impaired)
+            | Self::Reorder(impaired)
+            | Self::Rate(impaired) => Some(&mut impaired.flow),
+            _ => None,
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! Whom a fault is for.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Aim;
 use crate::identity::{NetworkIdentity, ProcessIdentity};
+use crate::text::redact_dsn;
 use crate::units::Name;
 
 /// Whom a fault is for, as written.
@@ -35,6 +38,51 @@ pub enum Target {
     Dsn(String),
     /// A file or a folder.
     Path(PathBuf),
+}
+
+impl Target {
+    /// Reads the value of an option of the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(aim: Aim, text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        Ok(match aim {
+            Aim::Host => Self::Host,
+            Aim::Pid => match text.trim().parse() {
+                Ok(pid @ 1..) => Self::Pid(pid),
+                _ => return Err(format!("{text:?} is no process number")),
+            },
+            Aim::Process => Self::Process(text.to_owned()),
+            Aim::Unit => Self::Unit(text.to_owned()),
+            Aim::Cgroup => Self::Cgroup(text.into()),
+            Aim::Container => Self::Container(text.to_owned()),
+            Aim::User => Self::User(text.to_owned()),
+            Aim::Netns => Self::Netns(text.to_owned()),
+            Aim::Dsn => Self::Dsn(text.to_owned()),
+            Aim::Path => Self::Path(text.into()),
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lab(host) => write!(f, "host {host} of the lab"),
+            Self::Host => f.write_str("this machine"),
+            Self::Pid(pid) => write!(f, "process {pid}"),
+            Self::Process(pattern) => write!(f, "processes like {pattern}"),
+            Self::Unit(unit) => write!(f, "unit {unit}"),
+            Self::Cgroup(path) => write!(f, "control group {}", path.display()),
+            Self::Container(id) => write!(f, "container {id}"),
+            Self::User(user) => write!(f, "user {user}"),
+            Self::Netns(name) => write!(f, "network namespace {name}"),
+            Self::Dsn(dsn) => f.write_str(&redact_dsn(dsn)),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// Whom a fault is for, found once and remembered by identity.

@@ -7,6 +7,7 @@ pub(crate) mod drill;
 pub(crate) mod faults;
 pub(crate) mod hidden;
 pub(crate) mod incident;
+pub(crate) mod inject;
 pub(crate) mod lab;
 pub(crate) mod playbook;
 pub(crate) mod probe;

@@ -1,6 +1,7 @@
 //! `deadstick schema`, `completions` and `man`: what other programs want to know about the words we use.
 
 use clap::CommandFactory;
+use deadstick_core::source::did_you_mean;
 use deadstick_runner::responder::Script;
 
 use crate::args::{Cli, Schema, SchemaKind};
@@ -26,10 +27,22 @@ pub(crate) fn completions(context: &Context, shell: clap_complete::Shell) -> Ans
     Ok(DONE)
 }
 
-/// The manual page, in troff.
-pub(crate) fn man(context: &Context) -> Answer {
+/// The manual page, in troff: of the whole, or of one command.
+pub(crate) fn man(context: &Context, words: &[String]) -> Answer {
+    let mut command = Cli::command();
+    command.build();
+    for word in words {
+        let Some(found) = command.find_subcommand(word).filter(|found| !found.is_hide_set()) else {
+            let known =
+                command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
+            return Err(
+                Failure::usage(format!("there is no command `{word}`")).hint(did_you_mean(word, known))
+            );
+        };
+        command = found.clone();
+    }
     let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(Failure::internal)?;
+    clap_mangen::Man::new(command).render(&mut text).map_err(Failure::internal)?;
     context.say(String::from_utf8_lossy(&text).trim_end());
     Ok(DONE)
 }

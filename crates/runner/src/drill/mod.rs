@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::library::Read;
 use crate::session::{Session, SessionError};
+use crate::signals;
 
 use performer::Performer;
 
@@ -171,7 +172,7 @@ pub async fn run(settings: Settings) -> Result<Report, DrillError> {
         }
         let input = tokio::select! {
             biased;
-            why = stopped(&mut stop), if !stopping => {
+            why = signals::stopped(&mut stop), if !stopping => {
                 stopping = true;
                 Input::Stop(why)
             }
@@ -202,19 +203,6 @@ pub async fn run(settings: Settings) -> Result<Report, DrillError> {
     }
     let incident = session.id();
     Ok(Report { playbook: name, verdict, because, holes, steady_state, residue, incident, seed })
-}
-
-/// Resolves when somebody wants it to stop.
-async fn stopped(stop: &mut watch::Receiver<Option<String>>) -> String {
-    loop {
-        if let Some(why) = stop.borrow_and_update().clone() {
-            return why;
-        }
-        if stop.changed().await.is_err() {
-            // Nobody is left who could stop it.
-            return std::future::pending().await;
-        }
-    }
 }
 
 /// One line of progress for what a facilitator wants to see as it happens.

@@ -16,13 +16,14 @@ use deadstick_core::incident::Act;
 use deadstick_core::playbook::{FaultStep, Response, Step};
 use deadstick_core::template;
 use deadstick_core::units::{HumanDuration, Name};
-use deadstick_faults::{FaultEvent, Injector, Proof};
+use deadstick_faults::{FaultEvent, Injector};
 use deadstick_lab::{Lab, LabClient, LabError};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::link::Link;
 use super::{DrillError, Progress, Settings};
+use crate::injection::body_of;
 use crate::ledger::SharedLedger;
 use crate::library;
 use crate::relay::ProxyRelays;
@@ -260,23 +261,7 @@ fn record_faults(
     let (sink, mut stream) = mpsc::unbounded_channel();
     let recorder = tokio::spawn(async move {
         while let Some(event) = stream.recv().await {
-            let body = match event {
-                FaultEvent::Applying { id, fault, target, lease } => {
-                    Body::FaultApplying { id, fault, target, lease }
-                }
-                FaultEvent::Applied { id } => Body::FaultApplied { id },
-                FaultEvent::Examined { id, proof: Proof { landed: true, evidence } } => {
-                    Body::FaultProved { id, evidence }
-                }
-                FaultEvent::Examined { id, proof: Proof { landed: false, evidence } } => {
-                    Body::FaultNotProved { id, evidence }
-                }
-                FaultEvent::Undone { id, because } => Body::FaultUndone { id, because },
-                FaultEvent::Residue(left) => {
-                    Body::FaultResidue { id: left.id, why: left.why, manual: left.manual }
-                }
-                FaultEvent::GuardianLost => continue,
-            };
+            let Some(body) = body_of(event) else { continue };
             progress(&format!("          {}", deadstick_core::event::describe(&body)));
             if let Err(error) = session.record(Actor::tool(), body).await {
                 progress(&format!("          {error}"));

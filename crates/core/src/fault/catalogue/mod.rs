@@ -45,23 +45,29 @@ pub enum Value {
 impl Value {
     /// What stands for the value in a usage line.
     #[must_use]
-    pub fn placeholder(self) -> String {
+    pub const fn placeholder(self) -> &'static str {
         match self {
-            Self::Duration => "DURATION".to_owned(),
-            Self::Percent => "PERCENT".to_owned(),
-            Self::Size => "SIZE".to_owned(),
-            Self::Rate => "RATE".to_owned(),
-            Self::Count(_) | Self::Integer => "NUMBER".to_owned(),
-            Self::Cpus => "PROCESSORS".to_owned(),
-            Self::Word(words) => words.join("|"),
-            Self::Text => "TEXT".to_owned(),
-            Self::Texts => "TEXT,…".to_owned(),
-            Self::Address => "ADDRESS".to_owned(),
-            Self::Addresses => "ADDRESS,…".to_owned(),
-            Self::Peers => "ADDRESS[/LENGTH][:PORT],…".to_owned(),
-            Self::Impairment => "KEY=VALUE,…".to_owned(),
-            Self::Flag => String::new(),
+            Self::Duration => "DURATION",
+            Self::Percent => "PERCENT",
+            Self::Size => "SIZE",
+            Self::Rate => "RATE",
+            Self::Count(_) | Self::Integer => "NUMBER",
+            Self::Cpus => "PROCESSORS",
+            Self::Word(_) => "WORD",
+            Self::Text => "TEXT",
+            Self::Texts => "TEXT,…",
+            Self::Address => "ADDRESS",
+            Self::Addresses => "ADDRESS,…",
+            Self::Peers => "ADDRESS[/LENGTH][:PORT],…",
+            Self::Impairment => "KEY=VALUE,…",
+            Self::Flag => "",
         }
+    }
+
+    /// Whether it is a list, so that the option may be given several times.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Texts | Self::Addresses | Self::Peers)
     }
 }
 

@@ -1,0 +1,171 @@
+//! `deadstick inject`: one fault by hand.
+//!
+//! Owns the way from what was typed to a fault that is held in the foreground, and `--dry-run`. `detached` holds it in
+//! the background, `lines` says what happens. Leaves finding targets and holding faults to the runner.
+
+mod detached;
+mod lines;
+
+use deadstick_core::fault::Fault;
+use deadstick_core::text::printable;
+use deadstick_faults::{HostFacts, Plan, doctor};
+use deadstick_runner::injection::{self, Ended, Order, Outcome, Settings};
+use deadstick_runner::session::Session;
+use deadstick_runner::targets::{self, Found, TargetError};
+use deadstick_runner::{incidents, signals};
+use deadstick_timeline::Ledger;
+
+use crate::args;
+use crate::context::Context;
+use crate::exit::{ABORTED, Answer, DONE, Failure, INVALID, RESIDUE};
+
+pub(crate) use detached::run as run_detached;
+use lines::Lines;
+
+/// Carries it out.
+pub(crate) fn run(context: &Context, args: &args::Inject) -> Answer {
+    let found = find(args)?;
+    for note in &found.notes {
+        context.note(note);
+    }
+    if args.dry_run {
+        return dry_run(context, args, &found);
+    }
+    let Found { fault, target, .. } = found;
+    targets::may_touch(&fault, &target)?;
+    let order = Order::new(fault, target, args.lease);
+    let runtime = context.runtime()?;
+    runtime.block_on(async {
+        context.recover(&context.state()?.ledgers()).await?;
+        let incident = incident(context, args.incident.as_deref())?;
+        if args.detach {
+            return detached::start(context, order, incident).await;
+        }
+        let lines = Lines::new(context, order.lease);
+        let outcome = hold(context, order, incident.as_deref(), &lines).await?;
+        finish(context, &outcome)
+    })
+}
+
+/// The fault, and its target as it is now.
+fn find(args: &args::Inject) -> Result<Found, Failure> {
+    let kind = args.kind;
+    let more = |failure: Failure| match failure.hint {
+        Some(_) => failure,
+        None => failure.hint(format!("see `deadstick inject {kind} --help`")),
+    };
+    let (parameters, mut notes) = targets::names::resolve(kind, args.parameters.clone())?;
+    let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+    let fault = Fault::read(kind, pairs).map_err(|error| more(Failure::usage(error)))?;
+    let mut found = targets::find(fault, &args.target, args.witness)?;
+    notes.append(&mut found.notes);
+    Ok(Found { notes, ..found })
+}
+
+/// The incident whose timeline records it: the one asked for, else the one that people respond to now.
+fn incident(context: &Context, asked: Option<&str>) -> Result<Option<String>, Failure> {
+    let state = context.state()?;
+    Ok(match asked {
+        Some(asked) => Some(incidents::find(&state, Some(asked))?),
+        None => incidents::current(&state)?,
+    })
+}
+
+/// Puts it in place and holds it to its end.
+async fn hold(
+    context: &Context,
+    order: Order,
+    incident: Option<&str>,
+    lines: &Lines,
+) -> Result<Outcome, Failure> {
+    let (_stop, stop) = signals::until_stopped().map_err(Failure::internal)?;
+    let state = context.state()?;
+    let session = match incident {
+        Some(id) => {
+            let dir = state.incident(id).map_err(Failure::internal)?;
+            lines.remark(&format!("recorded on the timeline of {id}"));
+            Some(Session::join(&dir, &context.me()).await?)
+        }
+        None => None,
+    };
+    let run = injection::new_run(order.fault.kind());
+    let settings = Settings {
+        program: context.program()?,
+        ledger: Ledger::create(&state.ledgers(), &run).map_err(Failure::internal)?,
+        session,
+        tell: lines.tell(),
+        stop,
+    };
+    let outcome = injection::hold(order, settings).await;
+    lines.end();
+    Ok(outcome?)
+}
+
+/// Says what is left, and gives the ending its number.
+fn finish(context: &Context, outcome: &Outcome) -> Answer {
+    if let Some(why) = &outcome.unrecorded {
+        context.warn(&format!("the incident's timeline lacks some of this: {why}"));
+    }
+    for line in &outcome.residue {
+        context.warn(&format!("RESIDUE: {line}"));
+    }
+    if context.json() {
+        context.machine(outcome)?;
+    }
+    Ok(match outcome.ended {
+        _ if !outcome.residue.is_empty() => RESIDUE,
+        Ended::LeaseOver => DONE,
+        Ended::NotLanded => INVALID,
+        Ended::Stopped | Ended::GuardianLost => ABORTED,
+    })
+}
+
+/// Says what would be touched. Nothing is, and nothing is asked of anybody but this machine.
+fn dry_run(context: &Context, args: &args::Inject, found: &Found) -> Answer {
+    let plan = deadstick_faults::plan(&found.fault, &found.target, args.lease, &facts())?;
+    let Plan { fault, target, objects, lease, .. } = &plan;
+    let value = serde_json::json!({
+        "fault": fault,
+        "target": target,
+        "lease": lease,
+        "notes": found.notes,
+        "objects": objects
+            .iter()
+            .map(|object| serde_json::json!({ "what": object.what, "undo": object.undo }))
+            .collect::<Vec<_>>(),
+    });
+    context.answer(&value, || {
+        let mut text = format!("{} on {}, for at most {lease}, would touch:\n", fault.kind(), target.name);
+        for object in objects {
+            text.push_str(&format!(
+                "  - {}\n    undo: {}\n",
+                printable(&object.what),
+                printable(&object.undo)
+            ));
+        }
+        text.push_str("Nothing was touched.");
+        text
+    })?;
+    Ok(DONE)
+}
+
+/// What this host can do. Who may not make network namespaces looks from inside a user namespace, as far as there are any.
+fn facts() -> HostFacts {
+    if !deadstick_lab::may_make_namespaces() {
+        // Without one, the plan takes the host for one that can do nothing, and says which part is missing.
+        drop(deadstick_lab::enter_user_namespace());
+    }
+    HostFacts { relay: true, ..doctor::facts() }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Unknown { what, hint } => Self::usage(what).hint(hint),
+            TargetError::NotApart { what, hint } | TargetError::NotAllowed { what, hint } => {
+                Self::new(crate::exit::REFUSED, what).hint(hint)
+            }
+            TargetError::Unreadable(_) => Self::internal(error),
+        }
+    }
+}
