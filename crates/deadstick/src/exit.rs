@@ -4,12 +4,14 @@
 
 use std::fmt::{self, Display};
 
+use deadstick_core::policy::Denied;
 use deadstick_core::source::Diagnostic;
 use deadstick_faults::FaultError;
 use deadstick_lab::LabError;
 use deadstick_runner::drill::DrillError;
 use deadstick_runner::incidents::IncidentError;
 use deadstick_runner::library::LibraryError;
+use deadstick_runner::policy::PolicyError;
 use deadstick_runner::session::SessionError;
 
 /// Done.
@@ -134,13 +136,26 @@ impl From<FaultError> for Failure {
     fn from(error: FaultError) -> Self {
         let message = error.to_string();
         match error {
-            FaultError::Refused { .. } => Self::new(REFUSED, message),
+            FaultError::Refused { what, hint } => Self::new(REFUSED, what).hint(hint),
             FaultError::Apply { residue: Some(left), .. } => {
                 Self::new(RESIDUE, message).hint(format!("run: {}", left.manual))
             }
             FaultError::Apply { residue: None, .. } => Self::new(INVALID, message),
             FaultError::Aborted => Self::new(ABORTED, message),
             _ => Self::internal(message),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        let message = error.to_string();
+        match error {
+            PolicyError::Denied(Denied { what, hint }) => Self::new(REFUSED, what).hint(hint),
+            PolicyError::CutsControl(_) => Self::new(REFUSED, message),
+            PolicyError::Wrong { problems, .. } => Self { problems, ..Self::usage(message) },
+            PolicyError::Unreadable { .. } => Self::usage(message),
+            PolicyError::Ledger(_) | PolicyError::Process(_) => Self::internal(message),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! values of parameters mean to core's reader, and what a target is to the runner.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
@@ -28,6 +29,8 @@ pub(crate) struct Inject {
     pub(crate) detach: bool,
     /// Whom proofs talk to.
     pub(crate) witness: Option<SocketAddr>,
+    /// The policy to go by instead of the host's.
+    pub(crate) policy: Option<PathBuf>,
     /// On whose timeline it is recorded.
     pub(crate) incident: Option<String>,
 }
@@ -188,7 +191,7 @@ fn parameter(parameter: &'static Parameter) -> Arg {
 }
 
 /// What goes for every kind.
-fn common() -> [Arg; 4] {
+fn common() -> [Arg; 5] {
     [
         Arg::new("for")
             .long("for")
@@ -203,6 +206,11 @@ fn common() -> [Arg; 4] {
         Arg::new("detach").long("detach").action(ArgAction::SetTrue).conflicts_with("dry-run").help(
             "Hold it in the background; return when it has landed, with its id for `deadstick restore`",
         ),
+        Arg::new("policy")
+            .long("policy")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("What may be touched, in TOML [default: /etc/deadstick/policy.toml]"),
         Arg::new("incident")
             .long("incident")
             .value_name("ID")
@@ -259,6 +267,7 @@ impl FromArgMatches for Inject {
             dry_run: matches.get_flag("dry-run"),
             detach: matches.get_flag("detach"),
             witness: has_witness(entry).then(|| matches.get_one("witness").copied()).flatten(),
+            policy: matches.get_one("policy").cloned(),
             incident: matches.get_one::<String>("incident").cloned(),
         })
     }

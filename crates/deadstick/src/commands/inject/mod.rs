@@ -12,12 +12,12 @@ use deadstick_faults::{HostFacts, Plan, doctor};
 use deadstick_runner::injection::{self, Ended, Order, Outcome, Settings};
 use deadstick_runner::session::Session;
 use deadstick_runner::targets::{self, Found, TargetError};
-use deadstick_runner::{incidents, signals};
+use deadstick_runner::{incidents, policy, signals};
 use deadstick_timeline::Ledger;
 
 use crate::args;
 use crate::context::Context;
-use crate::exit::{ABORTED, Answer, DONE, Failure, INVALID, RESIDUE};
+use crate::exit::{ABORTED, Answer, DONE, Failure, INVALID, REFUSED, RESIDUE};
 
 pub(crate) use detached::run as run_detached;
 use lines::Lines;
@@ -25,12 +25,14 @@ use lines::Lines;
 /// Carries it out.
 pub(crate) fn run(context: &Context, args: &args::Inject) -> Answer {
     let found = find(args)?;
+    let judged = judge(context, args, &found);
+    if args.dry_run {
+        return dry_run(context, args, found, judged);
+    }
     for note in &found.notes {
         context.note(note);
     }
-    if args.dry_run {
-        return dry_run(context, args, &found);
-    }
+    judged?;
     let Found { fault, target, .. } = found;
     targets::may_touch(&fault, &target)?;
     let order = Order::new(fault, target, args.lease);
@@ -60,6 +62,14 @@ fn find(args: &args::Inject) -> Result<Found, Failure> {
     let mut found = targets::find(fault, &args.target, args.witness)?;
     notes.append(&mut found.notes);
     Ok(Found { notes, ..found })
+}
+
+/// Asks the policy, and whether somebody would saw off the branch they sit on.
+fn judge(context: &Context, args: &args::Inject, found: &Found) -> Result<(), Failure> {
+    let policy = policy::read(args.policy.as_deref())?;
+    let Found { fault, target, .. } = found;
+    let ledgers = context.state()?.ledgers();
+    Ok(policy::judge(&policy, fault, &args.target, target, args.lease, &ledgers)?)
 }
 
 /// The incident whose timeline records it: the one asked for, else the one that people respond to now.
@@ -121,7 +131,15 @@ fn finish(context: &Context, outcome: &Outcome) -> Answer {
 }
 
 /// Says what would be touched. Nothing is, and nothing is asked of anybody but this machine.
-fn dry_run(context: &Context, args: &args::Inject, found: &Found) -> Answer {
+fn dry_run(context: &Context, args: &args::Inject, mut found: Found, judged: Result<(), Failure>) -> Answer {
+    let allowed = targets::may_touch(&found.fault, &found.target).map_err(Failure::from);
+    for refused in [judged, allowed].into_iter().filter_map(Result::err) {
+        if refused.code != REFUSED {
+            return Err(refused);
+        }
+        let hint = refused.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        found.notes.push(format!("it would be refused: {}{hint}", refused.message));
+    }
     let plan = deadstick_faults::plan(&found.fault, &found.target, args.lease, &facts())?;
     let Plan { fault, target, objects, lease, .. } = &plan;
     let value = serde_json::json!({
@@ -143,6 +161,9 @@ fn dry_run(context: &Context, args: &args::Inject, found: &Found) -> Answer {
                 printable(&object.undo)
             ));
         }
+        for note in &found.notes {
+            text.push_str(&format!("note: {}\n", printable(note)));
+        }
         text.push_str("Nothing was touched.");
         text
     })?;
@@ -163,7 +184,7 @@ impl From<TargetError> for Failure {
         match error {
             TargetError::Unknown { what, hint } => Self::usage(what).hint(hint),
             TargetError::NotApart { what, hint } | TargetError::NotAllowed { what, hint } => {
-                Self::new(crate::exit::REFUSED, what).hint(hint)
+                Self::new(REFUSED, what).hint(hint)
             }
             TargetError::Unreadable(_) => Self::internal(error),
         }
