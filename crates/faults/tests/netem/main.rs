@@ -9,6 +9,7 @@ mod canaries;
 #[path = "../common/mod.rs"]
 mod common;
 mod delay;
+mod life;
 mod machine;
 mod rate;
 mod shares;
