@@ -6,12 +6,13 @@
 //! - [`kernel`]: what is asked of the machine, as a seam; [`network`] is behind it;
 //! - [`injector`]: the life of a fault; [`undo`](mod@undo): taking it back out, from whichever process;
 //! - [`guardian`], [`holder`]: the two processes beside the owner;
-//! - [`find`], [`cgroup`]: whom a name means, and control groups as they are;
+//! - [`find`], [`cgroup`], [`control`]: whom a name means, control groups as they are, and by what people keep in control;
 //! - [`process`], [`doctor`], [`relay`], [`store`]: what others use or provide.
 //!
 //! It never writes the ledger file itself, and never depends on the crate that does: [`store::LedgerStore`] is the seam.
 
 pub mod cgroup;
+pub mod control;
 mod database;
 pub mod doctor;
 mod error;
