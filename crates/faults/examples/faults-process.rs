@@ -8,10 +8,11 @@
 mod store;
 
 use std::io::{BufRead, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
@@ -38,10 +39,12 @@ fn say(text: &str) {
     writeln!(out, "{text}").and_then(|()| out.flush()).expect("the test listens");
 }
 
-/// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`. Ends with its input.
+/// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`, `dial ADDRESS` (a connection
+/// that is kept), `ended COUNT` (whether so many of those have been ended by others). Ends with its input.
 fn host() -> ExitCode {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network of its own");
     say("ready");
+    let ended = Arc::new(AtomicUsize::new(0));
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
@@ -64,6 +67,26 @@ fn host() -> ExitCode {
                     }
                 });
                 say("ok");
+            }
+            ["dial", address] => {
+                let mut stream = TcpStream::connect(address).expect("somebody accepts");
+                let ended = Arc::clone(&ended);
+                std::thread::spawn(move || {
+                    if stream.read(&mut [0; 1]).is_err() {
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+                say("ok");
+            }
+            ["ended", count] => {
+                let count: usize = count.parse().expect("a number");
+                for _ in 0..1_000 {
+                    if ended.load(Ordering::SeqCst) >= count {
+                        break;
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                say(if ended.load(Ordering::SeqCst) == count { "ok" } else { "another count" });
             }
             _ => say("unknown"),
         }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Bench, Pair, WITNESS, fault, store};
-use deadstick_core::fault::ResolvedTarget;
+use deadstick_core::fault::{Flow, ResolvedTarget};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
-    Conversation, Delivery, Kernel, KernelError, Linux, Networks, Processes, Reach, Sent, Table, TableEffect,
-    TableSpec,
+    Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place, PortOwner,
+    Processes, Reach, Sent, Sockets, Table, TableEffect, TableSpec,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -130,6 +130,36 @@ impl Networks for Fake {
     }
 }
 
+impl Sockets for Fake {
+    fn destroyer(&self, _: &NetworkIdentity) -> Result<Box<dyn Destroyer>, KernelError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn sacrifice(
+        &self,
+        _: &NetworkIdentity,
+        _: SocketAddr,
+        _: Duration,
+    ) -> Result<Option<Duration>, KernelError> {
+        Ok(self.with(|world| !world.inert).then_some(Duration::from_millis(1)))
+    }
+
+    fn port_owners(&self, _: &NetworkIdentity, _: &Place) -> Result<Vec<PortOwner>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    fn try_bind(&self, _: &NetworkIdentity, _: &Place) -> Result<Result<(), std::io::Error>, KernelError> {
+        Ok(Ok(()))
+    }
+}
+
+impl Destroyer for Fake {
+    fn destroy(&self, _: &Flow, spared: &[ProcessIdentity]) -> Result<Vec<Ended>, KernelError> {
+        assert_eq!(spared.len(), 2, "the owner and its guardian");
+        Ok(Vec::new())
+    }
+}
+
 struct FakeTable(Fake, String);
 
 impl Table for FakeTable {
@@ -197,6 +227,9 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
         let words = &store::faults(&bench.ledger())[&injected.id].words;
         assert_eq!(words, &["applying", "applied", "proved", "undoing", "undone"], "{fault:?}");
     }
+    let injected = injector.inject(fault("socket-kill"), target.clone(), LEASE).await.expect("injected");
+    assert!(injected.proof.landed, "{:?}", injected.proof);
+    assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
     let both = [fault("vanish"), fault("pause")];
     for fault in both {
         injector.inject(fault, target.clone(), LEASE).await.expect("injected");
@@ -237,7 +270,7 @@ async fn a_fault_without_effect_is_said_not_to_have_landed() {
     let (bench, fake) = (Bench::new(), Fake::default());
     fake.with(|world| world.inert = true);
     let injector = Injector::arm_on(bench.settings(), Arc::new(fake), FACTS).await.expect("armed");
-    for fault in [fault("vanish"), fault("half-open")] {
+    for fault in [fault("vanish"), fault("half-open"), fault("socket-kill")] {
         let injected = injector.inject(fault.clone(), fake_target(), LEASE).await.expect("injected");
         assert!(!injected.proof.landed, "{fault:?}: {:?}", injected.proof);
         assert!(store::faults(&bench.ledger())[&injected.id].words.contains(&"not-proved"));

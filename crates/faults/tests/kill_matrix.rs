@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use common::matrix::{Killed, World, every_step, one, owner, recover};
@@ -12,6 +14,7 @@ use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_faults::FaultStep;
 use deadstick_faults::kernel::{Linux, Networks, Processes, Reach};
+use deadstick_faults::network::enter;
 use deadstick_faults::process::{self, Life};
 
 struct Paused(Victim);
@@ -40,6 +43,44 @@ impl World for Cut {
     fn is_as_before(&self) -> bool {
         let network = self.target().network.expect("a network");
         matches!(Linux.reach(&network, WITNESS.into(), Duration::from_millis(200)), Ok(Reach::Accepted(_)))
+    }
+}
+
+/// Connections of the host: one that is made now, by somebody who is not spared, must live.
+struct Broken(Pair);
+
+impl World for Broken {
+    fn fault(&self) -> Fault {
+        fault("socket-kill to=10.9.0.2:7000")
+    }
+    fn target(&self) -> ResolvedTarget {
+        self.0.target()
+    }
+    fn is_as_before(&self) -> bool {
+        let network = self.target().network.expect("a network");
+        let connected = enter(&network, || TcpStream::connect(SocketAddr::from(WITNESS))).expect("entered");
+        // Longer than from one round to the next.
+        std::thread::sleep(Duration::from_millis(250));
+        let mut byte = [0; 1];
+        connected.is_ok_and(|mut stream| {
+            stream.write_all(b"x").and_then(|()| stream.read_exact(&mut byte)).is_ok()
+        })
+    }
+}
+
+/// A port of the host.
+struct Taken(Pair);
+
+impl World for Taken {
+    fn fault(&self) -> Fault {
+        fault("port-take port=18080")
+    }
+    fn target(&self) -> ResolvedTarget {
+        self.0.target()
+    }
+    fn is_as_before(&self) -> bool {
+        let network = self.target().network.expect("a network");
+        enter(&network, || TcpListener::bind("0.0.0.0:18080")).expect("entered").is_ok()
     }
 }
 
@@ -91,6 +132,8 @@ matrix! {
     half_open: Cut(Pair::new(), fault("half-open"));
     partition: Cut(Pair::new(), fault("partition"));
     sqlite_lock: locked();
+    socket_kill: Broken(Pair::new());
+    port_take: Taken(Pair::new());
 }
 
 #[tokio::test]

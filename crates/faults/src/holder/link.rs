@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use deadstick_core::identity::{BackendIdentity, ProcessIdentity};
@@ -13,6 +14,31 @@ use super::{Order, Said};
 use crate::error::FaultError;
 use crate::process;
 
+/// The holders of this process that run now, which no fault of ours may hit.
+static RUNNING: Mutex<Vec<ProcessIdentity>> = Mutex::new(Vec::new());
+
+/// The holders of this process that run now.
+pub(crate) fn running() -> Vec<ProcessIdentity> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A place among the running ones, for as long as it is kept.
+#[derive(Debug)]
+struct Listed(ProcessIdentity);
+
+impl Listed {
+    fn new(process: &ProcessIdentity) -> Self {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(process.clone());
+        Self(process.clone())
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|process| *process != self.0);
+    }
+}
+
 /// A running holder; dropping it makes it let go.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -23,6 +49,7 @@ pub(crate) struct Holder {
     pub(crate) process: ProcessIdentity,
     /// Its session on the server.
     pub(crate) backend: Option<BackendIdentity>,
+    listed: Listed,
 }
 
 impl Holder {
@@ -44,8 +71,9 @@ impl Holder {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(FaultError::Holder("has no pipes".to_owned()));
         };
+        let listed = Listed::new(&process);
         let mut holder =
-            Self { child, stdin, stdout: BufReader::new(stdout).lines(), process, backend: None };
+            Self { child, stdin, stdout: BufReader::new(stdout).lines(), process, backend: None, listed };
         let order = serde_json::to_string(order).map_err(|error| FaultError::Holder(error.to_string()))?;
         holder.tell(&order).await.map_err(failed)?;
         match timeout(Duration::from_secs(10), holder.hear()).await {
@@ -69,10 +97,11 @@ impl Holder {
 
     /// Lets go, and waits a moment for it to end in order.
     pub(crate) async fn let_go(self) {
-        let Self { mut child, stdin, .. } = self;
+        let Self { mut child, stdin, listed, .. } = self;
         drop(stdin);
         // One that does not end in time is ended by the undo.
         drop(timeout(Duration::from_millis(200), child.wait()).await);
+        drop(listed);
     }
 
     async fn tell(&mut self, line: &str) -> std::io::Result<()> {

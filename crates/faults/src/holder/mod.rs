@@ -5,6 +5,7 @@
 //! signal is deliberately not used: it fires when the *thread* that started the process ends, and runtimes end threads.
 
 pub(crate) mod link;
+mod port;
 mod postgres;
 mod sqlite;
 
@@ -13,10 +14,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use deadstick_core::fault::LockMode;
-use deadstick_core::identity::BackendIdentity;
+use deadstick_core::identity::{BackendIdentity, NetworkIdentity};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::kernel::Place;
 use crate::process;
 
 /// What is to be held.
@@ -34,6 +36,7 @@ pub(crate) struct Order {
 pub(crate) enum What {
     Postgres { dsn: String, table: Option<String>, lock: Option<LockMode> },
     Sqlite { path: PathBuf, mode: LockMode },
+    Port { network: NetworkIdentity, place: Place },
 }
 
 /// What the holder says.
@@ -84,6 +87,7 @@ async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Res
             postgres::hold(order, dsn, table.as_deref(), *lock, inbox).await
         }
         What::Sqlite { path, mode } => sqlite::hold(order, path, *mode, inbox).await,
+        What::Port { network, place } => port::hold(network, place, inbox).await,
     }
 }
 

@@ -6,9 +6,11 @@
 
 mod network;
 mod process;
+mod sockets;
 
 pub use network::{Conversation, Layer, Networks, Reach, Table, TableEffect, TableSpec};
 pub use process::{Delivery, Processes, Sent};
+pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
 
 use crate::network::{NetlinkError, NetworkError};
 use crate::process::ProcessError;
@@ -49,9 +51,9 @@ pub enum KernelError {
 }
 
 /// Everything that faults ask of the machine.
-pub trait Kernel: Processes + Networks {}
+pub trait Kernel: Processes + Networks + Sockets {}
 
-impl<T: Processes + Networks> Kernel for T {}
+impl<T: Processes + Networks + Sockets> Kernel for T {}
 
 /// The kernel this program runs on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,11 +5,13 @@
 //! undo to [`crate::undo`](mod@crate::undo).
 
 mod late;
+pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod relayed;
 pub(crate) mod shaped;
 pub(crate) mod signal;
 mod site;
+pub(crate) mod socket_kill;
 pub(crate) mod sqlite;
 pub(crate) mod table;
 

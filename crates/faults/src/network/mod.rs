@@ -4,9 +4,11 @@
 
 mod addresses;
 pub(crate) mod diag;
+pub(crate) mod groups;
 pub(crate) mod links;
 mod namespace;
 pub(crate) mod nft;
+pub(crate) mod owners;
 pub(crate) mod qdisc;
 mod socket;
 pub(crate) mod wire;
@@ -15,5 +17,6 @@ pub(crate) mod witness;
 pub use crate::process::network_of;
 pub use addresses::{Address, addresses};
 pub use namespace::{Namespace, NetworkError, enter, host, named};
+pub use owners::SocketOwner;
 pub(crate) use socket::Netlink;
 pub use socket::NetlinkError;

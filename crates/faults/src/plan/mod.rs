@@ -10,8 +10,8 @@ use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 
 use crate::error::FaultError;
-use crate::kernel::Sent;
-use crate::means::{Means, postgres, shaped, signal, sqlite, table};
+use crate::kernel::{Place, Sent};
+use crate::means::{Means, port, postgres, shaped, signal, socket_kill, sqlite, table};
 
 /// What this host can do, as far as plans depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,10 @@ pub fn plan(
         Fault::Latency(impaired) => shaped::plan(fault, impaired, target, host)?,
         Fault::Lock { .. } => lock(fault, target)?,
         Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
+        Fault::SocketKill { flow } => socket_kill::plan(fault, flow, target)?,
+        Fault::PortTake { port, address, protocol } => {
+            port::plan(fault, Place { protocol: *protocol, address: *address, port: *port }, target)?
+        }
         other => {
             return Err(FaultError::refused(
                 format!("{} is not built yet", other.kind()),

@@ -5,9 +5,12 @@ use crate::fault::flow::Direction;
 use crate::fault::link::Distribution;
 use crate::fault::{DnsAnswer, FaultKind, PartitionShape, Protocol, Refusal};
 
+const TO: Parameter = optional("to", Value::Peers, "everybody", "The other end of the connections");
+const FROM: Parameter =
+    optional("from", Value::Peers, "every address and port", "This end of the connections");
 const FLOW: &[Parameter] = &[
-    optional("to", Value::Peers, "everybody", "The other end of the connections"),
-    optional("from", Value::Peers, "every address and port", "This end of the connections"),
+    TO,
+    FROM,
     optional("direction", Value::Word(Direction::WORDS), "both", "Which packets, seen from the target"),
     optional("iface", Value::Text, "every device but loopback", "Only packets over this device"),
 ];
@@ -232,9 +235,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         kind: FaultKind::SocketKill,
         family: Family::Sockets,
-        about: "Live TCP connections are destroyed; both ends see a reset",
-        aims: NAMESPACES,
-        parameters: &[FLOW],
+        about: "Live TCP connections are destroyed, and new ones too until the fault ends",
+        aims: NETWORKS,
+        parameters: &[&[TO, FROM]],
         needs: "CAP_NET_ADMIN, a kernel with INET_DIAG_DESTROY",
         undo: "none: programs connect again",
         example: "socket-kill --netns a --to 10.0.0.2:5432 --for 5s",
@@ -242,14 +245,14 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         kind: FaultKind::PortTake,
         family: Family::Sockets,
-        about: "A port is taken, so that a server cannot start on it",
+        about: "A port is taken, so that a server cannot start on it; who connects is reset",
         aims: &[Aim::Host, Aim::Pid, Aim::Container, Aim::Netns],
         parameters: &[&[
             required("port", Value::Count(65_535), "Which port"),
             optional("address", Value::Address, "all of them", "On which address"),
             optional("protocol", Value::Word(Protocol::WORDS), "tcp", "Of which protocol"),
         ]],
-        needs: "CAP_NET_BIND_SERVICE below port 1024",
+        needs: "a port that nobody has; CAP_NET_BIND_SERVICE below port 1024",
         undo: "the process that holds the port ends, with its owner too",
         example: "port-take --port 18080 --address 127.0.0.1 --for 60s",
     },
