@@ -473,6 +473,13 @@ pub(crate) struct Restore {
     /// End every fault that `deadstick inject` holds, too
     #[arg(long, conflicts_with = "faults")]
     pub(crate) all: bool,
+    /// At boot: what cannot be undone yet is tried again for a minute, since its server may still be starting
+    #[arg(long, conflicts_with_all = ["faults", "all"])]
+    pub(crate) boot: bool,
+    /// Print the systemd unit that runs `deadstick restore --boot`, for
+    /// /etc/systemd/system/deadstick-restore.service
+    #[arg(long, conflicts_with_all = ["faults", "all", "boot"])]
+    pub(crate) unit: bool,
 }
 
 /// `deadstick schema`

@@ -5,6 +5,7 @@
 //! undone to the faults crate.
 
 use std::path::Path;
+use std::time::Duration;
 
 use deadstick_core::Timestamp;
 use deadstick_core::fault::FaultKind;
@@ -114,6 +115,24 @@ pub(crate) async fn replay_one(file: &LedgerFile, recovered: &mut Recovered) {
     }
 }
 
+/// The same, and again every second while something is left and the patience lasts. Says all that was undone, and what is
+/// left at the end.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_for(ledgers: &Path, patience: Duration) -> Result<Recovered, LedgerError> {
+    let began = tokio::time::Instant::now();
+    let mut undone = Vec::new();
+    loop {
+        let mut recovered = replay(ledgers).await?;
+        undone.append(&mut recovered.undone);
+        if recovered.residue.is_empty() || began.elapsed() >= patience {
+            return Ok(Recovered { undone, ..recovered });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 async fn undo_all(ledger: Ledger, recovered: &mut Recovered) {
     let faults = match ledger.open_faults() {
         Ok(faults) => faults,
@@ -146,5 +165,66 @@ async fn undo_all(ledger: Ledger, recovered: &mut Recovered) {
     }
     if let Err(error) = ledger.retire() {
         recovered.residue.push(error.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use deadstick_core::identity::ProcessIdentity;
+    use deadstick_core::ledger::{Intent, Lease, Undo};
+    use deadstick_core::units::HumanDuration;
+    use deadstick_faults::kernel::{Linux, Processes, Sent};
+    use deadstick_faults::process::Life;
+
+    use super::*;
+
+    struct Victim(Child);
+
+    impl Drop for Victim {
+        fn drop(&mut self) {
+            self.0.kill().expect("ours");
+            self.0.wait().expect("reaped");
+        }
+    }
+
+    /// A ledger whose owner is dead, with one pause on it.
+    fn left_behind(ledgers: &Path, process: ProcessIdentity) {
+        let ledger = Ledger::create(ledgers, "left").expect("a ledger");
+        let gone = ProcessIdentity { start_ticks: process.start_ticks + 1, ..process.clone() };
+        let now = crate::session::now();
+        let length = HumanDuration::secs(60);
+        let intent = Intent {
+            fault: deadstick_core::fault::Fault::read(FaultKind::Pause, []).ok(),
+            target: "victim".to_owned(),
+            undo: Undo::Resume { process },
+            lease: Lease { length, ends: now, ends_boottime_ms: 0 },
+            owner: gone,
+        };
+        let id = "0190-left".to_owned();
+        ledger.record(&id, &Entry::Applying(Box::new(intent)), now).expect("written");
+        ledger.record(&id, &Entry::Applied, now).expect("written");
+    }
+
+    #[tokio::test]
+    async fn after_another_boot_nobody_is_signalled_and_the_ledger_is_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let victim = Victim(Command::new("sleep").arg("600").spawn().expect("it starts"));
+        let now = process::of(victim.0.id()).expect("it runs");
+        Linux.signal(&now, Sent::Stop).expect("ours");
+        while process::life(&now).expect("readable") != Life::Stopped {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The same pid and even the same start time, but in another boot: somebody else.
+        left_behind(folder.path(), ProcessIdentity { boot: "another".to_owned(), ..now.clone() });
+        let recovered = replay_for(folder.path(), Duration::from_secs(5)).await.expect("read");
+        assert_eq!((recovered.undone.len(), recovered.residue.len()), (1, 0), "{recovered:?}");
+        assert_eq!(process::life(&now).expect("readable"), Life::Stopped, "not ours to resume");
+        assert_eq!(open_faults(folder.path()).expect("read"), []);
+        // In this boot it is.
+        left_behind(folder.path(), now.clone());
+        replay(folder.path()).await.expect("read");
+        assert_eq!(process::life(&now).expect("readable"), Life::Running);
     }
 }

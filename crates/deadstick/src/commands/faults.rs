@@ -53,13 +53,17 @@ fn describe(fault: &OpenFault) -> String {
 
 /// Ends the faults that are named; without names, undoes whatever dead runs have left.
 pub(crate) fn restore(context: &Context, args: &args::Restore) -> Answer {
+    if args.unit {
+        return unit(context);
+    }
     let ledgers = context.state()?.ledgers();
     let runtime = context.runtime()?;
     let recovered = runtime.block_on(async {
         if !args.faults.is_empty() {
             return end(&ledgers, &args.faults).await;
         }
-        let mut recovered = recovery::replay(&ledgers).await.map_err(Failure::internal)?;
+        let patience = if args.boot { BOOT_PATIENCE } else { Duration::ZERO };
+        let mut recovered = recovery::replay_for(&ledgers, patience).await.map_err(Failure::internal)?;
         if args.all {
             let ended = end(&ledgers, &held_by_hand(&ledgers)?).await?;
             recovered.running.retain(|run| !injection::is_single(run));
@@ -78,6 +82,46 @@ pub(crate) fn restore(context: &Context, args: &args::Restore) -> Answer {
         if lines.is_empty() { "nothing was left to undo".to_owned() } else { lines.join("\n") }
     })?;
     Ok(if recovered.residue.is_empty() { DONE } else { RESIDUE })
+}
+
+/// How long the servers of this machine may take to start.
+const BOOT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The unit that undoes at boot what the last one left.
+fn unit(context: &Context) -> Answer {
+    let program = quoted(&context.program()?);
+    let state = std::path::absolute(context.state()?.path()).map_err(Failure::internal)?;
+    let state = quoted(&state);
+    let text = format!(
+        "[Unit]
+Description=Take out the faults that deadstick left before this boot
+Documentation=man:deadstick(1)
+Wants=network-online.target
+After=local-fs.target network-online.target
+
+[Service]
+Type=oneshot
+ExecStart={program} --state {state} restore --boot
+
+[Install]
+WantedBy=multi-user.target
+"
+    );
+    context.answer(&serde_json::json!({ "unit": text }), || text.trim_end().to_owned())?;
+    Ok(DONE)
+}
+
+/// A path as one word of a unit's command line: systemd expands `%` and `$`, and reads quotes and backslashes.
+fn quoted(path: &Path) -> String {
+    let mut word = String::from("\"");
+    for letter in path.display().to_string().chars() {
+        match letter {
+            '"' | '\\' => word.extend(['\\', letter]),
+            '%' | '$' => word.extend([letter, letter]),
+            _ => word.push(letter),
+        }
+    }
+    word + "\""
 }
 
 async fn end(ledgers: &Path, faults: &[String]) -> Result<Recovered, Failure> {
