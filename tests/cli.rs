@@ -218,3 +218,17 @@ fn what_an_export_leaves_out_is_said_however_quiet() {
     let ran = place.run(&["timeline", "export", "--format", "jsonl", "--quiet"]);
     assert!(ran.err.contains("left out: "), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn the_unit_for_boot_runs_what_it_says() {
+    let place = Place::new();
+    let unit = place.run(&["restore", "--unit"]);
+    assert_eq!(unit.code, Some(0), "{}", unit.err);
+    let line = unit.out.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
+    let words: Vec<_> = line.split_whitespace().map(|word| word.trim_matches('"')).collect();
+    let [program, arguments @ ..] = words.as_slice() else { panic!("{line}") };
+    let ran = std::process::Command::new(program).args(arguments).output().expect("it starts");
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("nothing was left to undo"), "{ran:?}");
+    assert_eq!(place.run(&["restore", "--boot", "--all"]).code, Some(2));
+}

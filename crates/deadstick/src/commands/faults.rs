@@ -15,14 +15,18 @@ use crate::exit::{Answer, DONE, Failure, NO, RESIDUE};
 
 /// Lists what is, or may be, injected.
 pub(crate) fn list(context: &Context) -> Answer {
-    let open = recovery::open_faults(&context.state()?.ledgers()).map_err(Failure::internal)?;
-    context.answer(&open, || {
-        if open.is_empty() {
-            return "nothing is injected".to_owned();
-        }
-        open.iter().map(describe).collect()
+    let ledgers = context.state()?.ledgers();
+    let damaged = recovery::damaged(&ledgers).map_err(Failure::internal)?;
+    let open = recovery::open_faults(&ledgers).map_err(Failure::internal)?;
+    context.answer(&open, || match (open.is_empty(), damaged.is_empty()) {
+        (true, true) => "nothing is injected".to_owned(),
+        (true, false) => "nothing is injected as far as can be read".to_owned(),
+        (false, _) => open.iter().map(describe).collect(),
     })?;
-    Ok(DONE)
+    for one in &damaged {
+        context.warn(&format!("DAMAGED: {one}"));
+    }
+    Ok(if damaged.is_empty() { DONE } else { RESIDUE })
 }
 
 fn describe(fault: &OpenFault) -> String {
@@ -95,7 +99,6 @@ fn unit(context: &Context) -> Answer {
     let text = format!(
         "[Unit]
 Description=Take out the faults that deadstick left before this boot
-Documentation=man:deadstick(1)
 Wants=network-online.target
 After=local-fs.target network-online.target
 
