@@ -22,6 +22,14 @@ pub enum ProcessError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// The kernel does not let us signal it.
+    #[error("process {pid} may not be signalled: {source}")]
+    Signal {
+        /// Which.
+        pid: u32,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
     /// The kernel said something unexpected.
     #[error("{0} has an unexpected form")]
     Form(String),
@@ -113,6 +121,21 @@ pub fn life(process: &ProcessIdentity) -> Result<Life, ProcessError> {
 #[must_use]
 pub fn is_alive(process: &ProcessIdentity) -> bool {
     !matches!(life(process), Ok(Life::Gone))
+}
+
+/// Whether this process may send signals to the one with this identity.
+///
+/// # Errors
+/// Why not.
+pub fn may_signal(process: &ProcessIdentity) -> Result<(), ProcessError> {
+    let Some(pid) = rustix::process::Pid::from_raw(process.pid.cast_signed()) else {
+        return Err(ProcessError::Gone(process.pid));
+    };
+    match rustix::process::test_kill_process(pid) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::SRCH) => Err(ProcessError::Gone(process.pid)),
+        Err(errno) => Err(ProcessError::Signal { pid: process.pid, source: errno.into() }),
+    }
 }
 
 /// The network namespace that the process with this pid lives in.

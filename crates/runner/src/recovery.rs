@@ -90,6 +90,15 @@ pub fn open_faults(ledgers: &Path) -> Result<Vec<OpenFault>, LedgerError> {
         .collect())
 }
 
+/// Ledgers that cannot be read to their end: faults may be in place that nobody knows of.
+///
+/// # Errors
+/// The ledgers cannot be listed.
+pub fn damaged(ledgers: &Path) -> Result<Vec<String>, LedgerError> {
+    let files = Ledger::scan(ledgers)?;
+    Ok(files.iter().filter_map(|file| file.damage.as_ref()).map(ToString::to_string).collect())
+}
+
 /// Undoes whatever dead runs have left, newest first within each.
 ///
 /// # Errors

@@ -141,6 +141,14 @@ pub fn find(mut fault: Fault, target: &Target, witness: Option<SocketAddr>) -> R
 /// # Errors
 /// [`TargetError::NotAllowed`].
 pub fn may_touch(fault: &Fault, target: &ResolvedTarget) -> Result<(), TargetError> {
+    if matches!(fault.kind(), FaultKind::Kill | FaultKind::Pause) {
+        for one in target.processes() {
+            process::may_signal(one).map_err(|error| TargetError::NotAllowed {
+                what: error.to_string(),
+                hint: "run it as the process's user, as root, or with CAP_KILL".to_owned(),
+            })?;
+        }
+    }
     network::may_touch(fault.kind(), target)
 }
 
