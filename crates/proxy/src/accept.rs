@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::closing::Closing;
 use crate::connection::{self, Setting};
 use crate::control::{Control, Fate, lock};
 use crate::dice::Dice;
@@ -69,16 +70,28 @@ pub(crate) struct Connections {
     count: AtomicU64,
     /// Whether the proxy is gone, so that one let in at the last moment ends at once.
     over: AtomicBool,
+    closing: Arc<Closing>,
     dice: Dice,
 }
 
 impl Connections {
     pub(crate) fn new(dice: Dice) -> Self {
-        Self { open: Mutex::default(), count: AtomicU64::new(0), over: AtomicBool::new(false), dice }
+        Self {
+            open: Mutex::default(),
+            count: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            closing: Arc::default(),
+            dice,
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
         lock(&self.open).len()
+    }
+
+    /// Who ends when.
+    pub(crate) fn closing(&self) -> Arc<Closing> {
+        Arc::clone(&self.closing)
     }
 
     /// Ends all that are open.

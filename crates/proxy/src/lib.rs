@@ -22,6 +22,7 @@ mod api;
 pub mod arguments;
 pub mod chain;
 pub mod clock;
+mod closing;
 mod connect;
 mod connection;
 mod control;

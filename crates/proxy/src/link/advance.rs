@@ -2,19 +2,13 @@
 
 use std::io;
 
-use rustix::net::Shutdown;
-
 use super::{Link, Wants, way};
 use crate::chain::Chain;
 use crate::clock::now;
-use crate::control::Fate;
 use crate::stage::{Chunk, Ending, Item, Step};
 
 /// Reads, writes and steps after which other tasks get their turn.
 const TURN: usize = 64;
-
-/// Nothing more moves in this direction.
-pub(super) struct Done;
 
 /// What came of an attempt on a socket.
 #[derive(PartialEq, Eq)]
@@ -24,8 +18,8 @@ enum Moved {
 }
 
 impl Link {
-    /// Moves what can be moved without waiting.
-    pub(super) fn advance(&mut self) -> Result<Wants, Done> {
+    /// Moves what can be moved without waiting, until the direction has come to its end.
+    pub(super) fn advance(&mut self) -> Result<Wants, Ending> {
         for _ in 0..TURN {
             self.follow();
             let mut wants = Wants::default();
@@ -46,7 +40,7 @@ impl Link {
                         self.flow.take(chunk.data);
                         continue;
                     }
-                    Step::Send(Item::End(ending)) => return Err(self.end(ending)),
+                    Step::Send(Item::End(ending)) => return Err(ending),
                     Step::WaitUntil(at) => wants.wake = Some(at),
                     Step::Idle if chain.is_idle() => {
                         self.chain = None;
@@ -54,7 +48,7 @@ impl Link {
                     }
                     // Neither time nor input will get anything out any more, and nobody is left to wait for.
                     Step::Idle if self.broken && !chain.is_silent() => {
-                        return Err(self.end(Ending::Close));
+                        return Err(Ending::Close);
                     }
                     Step::Idle => {}
                 }
@@ -90,20 +84,20 @@ impl Link {
         !self.ended && self.chain.as_ref().is_none_or(|chain| chain.ready())
     }
 
-    fn write(&mut self) -> Result<Moved, Done> {
+    fn write(&mut self) -> Result<Moved, Ending> {
         let flow = &mut self.flow;
         match flow.write(way(&self.pair, &self.setting, self.side.stream)) {
             Ok(()) => Ok(Moved::Some),
             Err(error) if not_now(&error) => Ok(Moved::WouldBlock),
             Err(_receiver_gone) => {
-                self.control.end(Fate::Broken);
-                Err(Done)
+                self.broken = true;
+                Err(Ending::Close)
             }
         }
     }
 
     /// Takes what the sender has: into the chain, or straight on its way.
-    fn read(&mut self) -> Result<Moved, Done> {
+    fn read(&mut self) -> Result<Moved, Ending> {
         let way = way(&self.pair, &self.setting, self.side.stream);
         let taken = match &mut self.chain {
             None => self.flow.relay(way),
@@ -127,33 +121,15 @@ impl Link {
         }
     }
 
-    fn sender_ended(&mut self, ending: Ending) -> Result<Moved, Done> {
+    fn sender_ended(&mut self, ending: Ending) -> Result<Moved, Ending> {
         self.ended = true;
         match &mut self.chain {
             Some(chain) => {
                 chain.offer(Item::End(ending), now());
                 Ok(Moved::Some)
             }
-            None => Err(self.end(ending)),
+            None => Err(ending),
         }
-    }
-
-    /// The stream has come out at the end: passes its end on.
-    fn end(&self, ending: Ending) -> Done {
-        match ending {
-            // Closing both sockets says the rest.
-            Ending::Half if self.control.ended(self.side.stream) => {}
-            Ending::Half => {
-                // Fails only if the receiver is gone, and then there is nobody to tell.
-                if rustix::net::shutdown(self.target(), Shutdown::Write).is_err() {
-                    self.control.end(Fate::Broken);
-                }
-            }
-            Ending::Close if self.broken => self.control.end(Fate::Broken),
-            Ending::Close => self.control.end(Fate::Close),
-            Ending::Reset => self.control.end(Fate::Reset),
-        }
-        Done
     }
 }
 

@@ -13,6 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rustix::net::Shutdown;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
@@ -23,6 +24,7 @@ use crate::clock::{Alarm, Time};
 use crate::connection::Setting;
 use crate::control::{Control, Fate};
 use crate::dice::Dice;
+use crate::stage::Ending;
 use crate::toxic::Stream;
 
 /// The two sockets of a connection.
@@ -32,7 +34,8 @@ pub(crate) struct Pair {
     pub(crate) server: TcpStream,
 }
 
-/// One direction of a connection: relays until the direction has ended or the connection's fate is decided.
+/// One direction of a connection. As a future it relays until the direction has ended, and says how, or the connection's fate is
+/// decided.
 pub(crate) struct Link {
     pair: Arc<Pair>,
     control: Arc<Control>,
@@ -64,22 +67,25 @@ struct Wants {
 }
 
 impl Future for Link {
-    type Output = ();
+    type Output = Option<Ending>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Ending>> {
         let link = &mut *self;
         link.control.listen(link.side.stream, context.waker());
         while link.control.fate() == Fate::Open {
-            let Ok(wants) = link.advance() else { return Poll::Ready(()) };
+            let wants = match link.advance() {
+                Ok(wants) => wants,
+                Err(ending) => return Poll::Ready(Some(ending)),
+            };
             if wants.turn_is_over {
                 // Once is enough: it has the task woken after all others have had their turn.
-                return pin!(tokio::task::yield_now()).poll(context);
+                return pin!(tokio::task::yield_now()).poll(context).map(|()| None);
             }
             if link.wait(context, &wants).is_pending() {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(())
+        Poll::Ready(None)
     }
 }
 
@@ -107,8 +113,31 @@ impl Link {
         }
     }
 
-    fn target(&self) -> &TcpStream {
-        way(&self.pair, &self.setting, self.side.stream).target
+    /// Relays to the end and passes that on.
+    pub(crate) async fn run(&mut self) {
+        if let Some(ending) = (&mut *self).await {
+            let setting = Arc::clone(&self.setting);
+            setting.closing.take_turn(|| self.end(ending)).await;
+        }
+    }
+
+    /// Passes the end of the stream on.
+    fn end(&mut self, ending: Ending) {
+        let fate = match ending {
+            // Closing both sockets says the rest.
+            Ending::Half if self.control.ended(self.side.stream) => return,
+            Ending::Half => {
+                let target = way(&self.pair, &self.setting, self.side.stream).target;
+                match rustix::net::shutdown(target, Shutdown::Write) {
+                    Ok(()) => return,
+                    Err(_receiver_gone) => Fate::Broken,
+                }
+            }
+            Ending::Close if self.broken => Fate::Broken,
+            Ending::Close => Fate::Close,
+            Ending::Reset => Fate::Reset,
+        };
+        self.control.end(fate);
     }
 
     fn silent(&self) -> bool {

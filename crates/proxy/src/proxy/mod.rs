@@ -218,6 +218,7 @@ impl Proxy {
             toxics: Arc::clone(&self.toxics),
             traffic,
             proxy: self.name.clone(),
+            closing: self.connections.closing(),
         });
         let (stop, stopped) = oneshot::channel();
         let accepting = listener.serve(setting, Arc::clone(&self.connections), stopped);
