@@ -51,6 +51,18 @@ pub(crate) fn farthest(samples: usize) -> f64 {
     ((2.0 / DOUBT).ln() / (2.0 * real(samples))).sqrt()
 }
 
+/// The largest distance between two sets of samples; it keeps to [`farthest`] of the one plus that of the other.
+pub(crate) fn apart(samples: &[f64], others: &[f64]) -> f64 {
+    let [samples, others] = [samples, others].map(|one| {
+        let mut sorted = one.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    });
+    let up_to = |of: &[f64], end: f64| real(of.partition_point(|value| *value <= end)) / real(of.len());
+    let ends = samples.iter().chain(&others);
+    ends.map(|end| (up_to(&samples, *end) - up_to(&others, *end)).abs()).fold(0.0, f64::max)
+}
+
 /// Counts of packets are small.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub(crate) const fn real(count: usize) -> f64 {
@@ -72,4 +84,7 @@ fn a_spread_is_told_from_another() {
     let even: Vec<f64> = (0..1_000).map(|index| (real(index) + 0.5) / 1_000.0).collect();
     assert!(distance(&even, |value| value) < 0.001);
     assert!(distance(&even, |value| value * value) > farthest(even.len()));
+    let squares: Vec<f64> = even.iter().map(|value| value * value).collect();
+    assert!(apart(&even, &squares) > 2.0 * farthest(even.len()));
+    assert!(apart(&even, &even) == 0.0);
 }

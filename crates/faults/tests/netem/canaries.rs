@@ -1,12 +1,11 @@
 //! Whether the machine can be believed at all. A measurement that fails while these pass is the project's fault.
 
-use std::process::Command;
 use std::time::Duration;
 
-use deadstick_faults::{doctor, network::enter};
+use deadstick_faults::doctor;
 
 use crate::machine;
-use crate::wire::{Wire, network};
+use crate::wire::Wire;
 
 #[test]
 fn this_is_the_machine() {
@@ -34,9 +33,7 @@ fn the_doctor_finds_netem() {
 fn a_delay_is_as_long_as_it_says() {
     machine::demand();
     let wire = Wire::new();
-    let tc = || Command::new("tc").args("qdisc add dev dsa root netem delay 50ms".split(' ')).status();
-    let client = network(wire.target().process.expect("it runs").pid);
-    assert!(enter(&client, tc).expect("entered").expect("tc runs").success());
+    wire.by_tc("qdisc add dev dsa root netem delay 50ms");
     let asked = Duration::from_millis(50);
     let measured = wire.round_trip();
     assert!((asked..=asked + machine::slack()).contains(&measured), "{measured:?}");

@@ -1,10 +1,15 @@
 //! Late packets: how late, how the lateness is spread, which way, and whose.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::bounds::{distance, farthest, real};
-use crate::machine::slack;
-use crate::trial::under;
+use deadstick_faults::Undone;
+use deadstick_faults::kernel::{Linux, Networks, Reach};
+
+use crate::bounds::{apart, distance, farthest, real};
+use crate::common::{Bench, WITNESS, fault};
+use crate::machine::{self, slack};
+use crate::trial::{LEASE, under};
 use crate::wire::{Arrival, Train, Way, Wire};
 
 /// Each packet by itself: one is not sent while another is under way.
@@ -76,14 +81,55 @@ async fn of_one_peer_and_not_of_another() {
     .await;
 }
 
-/// Delays of 1,000 packets in milliseconds, each within its bounds. They overtake each other, as they should.
+/// How long a connection takes to be accepted.
+fn accepted(wire: &Wire, port: u16) -> Duration {
+    let network = wire.target().network.expect("a network");
+    match Linux.reach(&network, SocketAddr::from((WITNESS.0, port)), Duration::from_secs(5)) {
+        Ok(Reach::Accepted(time)) => time,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_faults_on_one_link() {
+    machine::demand();
+    let (wire, bench) = (Wire::new(), Bench::new());
+    let before = wire.state();
+    let injector = bench.injector().await;
+    let mut injected = Vec::new();
+    for words in ["latency delay=50ms to=10.9.0.2:7000", "latency delay=20ms to=10.9.0.2:7001"] {
+        let one = injector.inject(fault(words), wire.target(), LEASE).await.expect("injected");
+        assert!(one.proof.landed, "{words}: {:?}", one.proof);
+        injected.push(one.id);
+    }
+    // Both ways: what goes out, and the answer.
+    let takes = |port, asked: u64| {
+        let time = accepted(&wire, port);
+        let least = Duration::from_millis(2 * asked);
+        assert!((least..=least + slack()).contains(&time), "{port}: {time:?}");
+    };
+    takes(7_000, 50);
+    takes(7_001, 20);
+    all_take(&one_by_one(&wire, Way::Out), Duration::ZERO);
+    assert_eq!(injector.undo(&injected[0], "asked").await, Ok(Undone::Done));
+    takes(7_000, 0);
+    takes(7_001, 20);
+    assert_eq!(injector.undo(&injected[1], "asked").await, Ok(Undone::Done));
+    assert_eq!(wire.state(), before);
+    wire.is_whole();
+    assert_eq!(injector.close().await, []);
+}
+
+/// Delays of 1,000 packets in milliseconds. They overtake each other, as they should.
+fn delays(wire: &Wire) -> Vec<f64> {
+    let heard = wire.send(Train { gap: Duration::from_millis(1), ..Train::of(1_000, Way::Out) });
+    assert_eq!(heard.len(), 1_000);
+    heard.iter().map(|one| one.after.as_secs_f64() * 1e3).collect()
+}
+
 async fn spread(distribution: &str) -> Vec<f64> {
-    under(&format!("latency delay=100ms jitter=10ms distribution={distribution} direction=egress"), |wire| {
-        let heard = wire.send(Train { gap: Duration::from_millis(1), ..Train::of(1_000, Way::Out) });
-        assert_eq!(heard.len(), 1_000);
-        heard.iter().map(|one| one.after.as_secs_f64() * 1e3).collect()
-    })
-    .await
+    let words = format!("latency delay=100ms jitter=10ms distribution={distribution} direction=egress");
+    under(&words, delays).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,6 +146,28 @@ async fn spread_like_a_bell() {
     let delays = spread("normal").await;
     let apart = distance(&delays, |delay| bell((delay - 100.0) / 10.0));
     assert!(apart <= farthest(delays.len()), "{apart}");
+}
+
+/// These have no formula that everybody agrees on, so the traffic control program's tables are the measure.
+async fn spread_as_tc_spreads(distribution: &str) {
+    // What the guest's own work adds is no part of the shape.
+    let whole = |delays: Vec<f64>| delays.into_iter().map(f64::floor).collect::<Vec<_>>();
+    let ours = whole(spread(distribution).await);
+    let wire = Wire::new();
+    wire.by_tc(&format!("qdisc add dev dsa root netem delay 100ms 10ms distribution {distribution}"));
+    let theirs = whole(delays(&wire));
+    let apart = apart(&ours, &theirs);
+    assert!(apart <= farthest(ours.len()) + farthest(theirs.len()), "{apart}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spread_with_a_heavy_tail() {
+    spread_as_tc_spreads("pareto").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spread_with_a_bell_and_a_tail() {
+    spread_as_tc_spreads("paretonormal").await;
 }
 
 /// The share of a normal distribution below this many standard deviations, by Simpson's rule over its density.

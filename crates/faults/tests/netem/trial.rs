@@ -8,7 +8,7 @@ use crate::common::{Bench, fault};
 use crate::machine;
 use crate::wire::Wire;
 
-const LEASE: HumanDuration = HumanDuration::secs(3_600);
+pub(crate) const LEASE: HumanDuration = HumanDuration::secs(3_600);
 
 /// Injects a fault in words, measures, undoes, and finds everything as it was before.
 pub(crate) async fn under<T>(words: &str, measure: impl FnOnce(&Wire) -> T) -> T {

@@ -164,6 +164,13 @@ impl Wire {
         commands.iter().map(answer).collect()
     }
 
+    /// Has the traffic control program do something to the target's end.
+    pub(crate) fn by_tc(&self, words: &str) {
+        let tc = || std::process::Command::new("tc").args(words.split(' ')).status();
+        let ended = enter(&network(self.pair.client.pid()), tc).expect("entered").expect("tc runs");
+        assert!(ended.success(), "{words}");
+    }
+
     /// The link is what it was without a fault: prompt, whole and in order, both ways.
     pub(crate) fn is_whole(&self) {
         let slack = crate::machine::slack();
@@ -178,7 +185,7 @@ impl Wire {
     }
 }
 
-pub(crate) fn network(pid: u32) -> NetworkIdentity {
+fn network(pid: u32) -> NetworkIdentity {
     process::network_of(pid).expect("it runs")
 }
 
