@@ -42,6 +42,7 @@ Usage of deadstick proxy:
   -port PORT          Port for the API to listen on (default 8474)
   -config FILE        JSON file with proxies, and their toxics, to start with
   -seed N             Seed that makes a run repeatable (default: another one each time)
+  -precise            Keep delays to the microsecond, at the price of processor time
   -proxy-metrics      Serve traffic counters at /metrics
   -runtime-metrics    Serve numbers about the process at /metrics
   -unix-socket PATH   Serve the API on this socket too
@@ -84,6 +85,10 @@ pub fn parse(arguments: &[String]) -> Result<Request, UsageError> {
             "h" | "help" => return Ok(Request::Help),
             "version" if on()? => return Ok(Request::Version),
             "version" => continue,
+            "precise" => {
+                settings.precise = on()?;
+                continue;
+            }
             "proxy-metrics" => {
                 settings.proxy_metrics = on()?;
                 continue;
@@ -143,15 +148,15 @@ mod tests {
     #[test]
     fn one_dash_or_two_with_or_without_an_equals_sign() {
         for line in [
-            "-host 0.0.0.0 -port 1 -seed -7 -proxy-metrics -config a.json",
-            "--host=0.0.0.0 --port=1 --seed=-7 --proxy-metrics=true --config=a.json",
+            "-host 0.0.0.0 -port 1 -seed -7 -precise -proxy-metrics -config a.json",
+            "--host=0.0.0.0 --port=1 --seed=-7 --precise=1 --proxy-metrics=true --config=a.json",
         ] {
             let Ok(Request::Serve(settings, config)) = read(line) else {
                 panic!("{line}");
             };
             assert_eq!((settings.host.as_str(), settings.port), ("0.0.0.0", 1));
             assert_eq!(settings.seed, Some((-7_i64).cast_unsigned()));
-            assert!(settings.proxy_metrics && !settings.runtime_metrics);
+            assert!(settings.precise && settings.proxy_metrics && !settings.runtime_metrics);
             assert_eq!(config, Some(PathBuf::from("a.json")));
         }
     }

@@ -23,6 +23,10 @@ pub type Time = Duration;
 /// Longer than any connection lives; huge delays are cut to it so that arithmetic on [`Time`] never overflows.
 pub const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// How long before its moment a precise alarm wakes its task, which then watches the clock: longer than it nearly ever takes
+/// to wake.
+const LEAD: Duration = Duration::from_micros(100);
+
 /// The moment it is.
 pub fn now() -> Time {
     let now = clock_gettime(ClockId::Monotonic);
@@ -40,8 +44,12 @@ pub fn delay(count: i64, unit: Duration) -> Duration {
 /// Backed by a timerfd because the runtime's own timer rounds up to whole milliseconds. The descriptor is created by
 /// the first wait and armed again only when the moment changes. Without a descriptor to be had, the runtime's
 /// timer serves: late by up to two milliseconds, but never stuck.
+///
+/// A plain alarm is late by as long as it takes to wake a thread, some tens of microseconds. A precise one hits its moment
+/// within a microsecond or so, and pays with processor time: it keeps its thread busy for up to a tenth of a millisecond before.
 #[derive(Debug, Default)]
 pub struct Alarm {
+    precise: bool,
     timer: Option<AsyncFd<OwnedFd>>,
     armed: Option<Time>,
     /// The runtime's timer, while there is no descriptor.
@@ -49,13 +57,29 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// An alarm, precise if that is worth the processor time.
+    pub fn new(precise: bool) -> Self {
+        Self { precise, ..Self::default() }
+    }
+
     /// Returns at `at` or soon after, at once if it has passed.
     pub async fn wait_until(&mut self, at: Time) {
         poll_fn(|context| self.poll_until(context, at)).await;
     }
 
-    /// Ready at `at` or soon after; otherwise the task is woken then.
+    /// Ready at `at` or soon after; otherwise the task is woken in time.
     pub fn poll_until(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
+        if self.precise {
+            ready!(self.poll_woken(context, at.saturating_sub(LEAD)));
+            while now() < at {
+                std::hint::spin_loop();
+            }
+            return Poll::Ready(());
+        }
+        self.poll_woken(context, at)
+    }
+
+    fn poll_woken(&mut self, context: &mut Context<'_>, at: Time) -> Poll<()> {
         if at <= now() {
             return Poll::Ready(());
         }
@@ -131,5 +155,22 @@ mod tests {
             assert!(now() >= at);
         }
         alarm.wait_until(now() - Duration::from_millis(1)).await;
+    }
+
+    #[tokio::test]
+    async fn a_precise_alarm_wakes_ahead_of_its_moment_and_waits_for_it() {
+        let mut alarm = Alarm::new(true);
+        for micros in [3_000, 50, 700] {
+            let before = alarm.armed;
+            let at = now() + Duration::from_micros(micros);
+            alarm.wait_until(at).await;
+            assert!(now() >= at);
+            // A moment so near is not worth a timer; this thread may also have been away for so long that none was set.
+            assert!(alarm.armed == Some(at - LEAD) || alarm.armed == before);
+        }
+        let at = now() + Duration::from_secs(3_600);
+        let waiting = tokio::time::timeout(Duration::from_millis(1), alarm.wait_until(at)).await;
+        assert!(waiting.is_err(), "an hour has not passed");
+        assert_eq!(alarm.armed, Some(at - LEAD));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Setting {
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) proxy: String,
     pub(crate) closing: Arc<Closing>,
+    /// Whether delays are kept to the microsecond.
+    pub(crate) precise: bool,
 }
 
 /// Serves `client` until both directions have ended or `control` says so.
@@ -80,7 +82,7 @@ async fn reach(mut client: TcpStream, setting: &Setting, control: &Control, dice
     let fault = tokio::select! {
         biased;
         () = doomed() => None,
-        fault = held_up(&setting.toxics, control, dice) => fault,
+        fault = held_up(setting, control, dice) => fault,
     };
     if let Some(fault) = fault {
         tokio::select! {
@@ -117,10 +119,11 @@ async fn reach(mut client: TcpStream, setting: &Setting, control: &Control, dice
 
 /// Returns once the connect toxics let this connection through, with how its TLS handshake is to fail, if it is. Those that make
 /// connecting fail decide its fate instead.
-async fn held_up(toxics: &ToxicList, control: &Control, dice: &Dice) -> Option<TlsFault> {
+async fn held_up(setting: &Setting, control: &Control, dice: &Dice) -> Option<TlsFault> {
     let begin = now();
     let side = Side { connection: dice.clone(), stream: Stream::Upstream };
-    let mut alarm = Alarm::default();
+    let mut alarm = Alarm::new(setting.precise);
+    let toxics = &setting.toxics;
     let mut seen = BTreeSet::new();
     loop {
         let (version, specs) = toxics.specs(Stream::Upstream);

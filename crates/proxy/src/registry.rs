@@ -50,12 +50,26 @@ pub struct Registry {
     changing: AsyncMutex<()>,
     retired: Mutex<VecDeque<(String, Series)>>,
     seed: u64,
+    precise: bool,
 }
 
 impl Registry {
     /// An empty set whose chances all follow from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { proxies: Mutex::default(), changing: AsyncMutex::default(), retired: Mutex::default(), seed }
+        Self {
+            proxies: Mutex::default(),
+            changing: AsyncMutex::default(),
+            retired: Mutex::default(),
+            seed,
+            precise: false,
+        }
+    }
+
+    /// Whether proxies made from now on keep delays to the microsecond; see [`Builder::precise`](crate::Builder::precise).
+    #[must_use]
+    pub fn precise(mut self, precise: bool) -> Self {
+        self.precise = precise;
+        self
     }
 
     /// All proxies, by name.
@@ -174,7 +188,11 @@ impl Registry {
     }
 
     fn prepare(&self, plan: Plan) -> Arc<Proxy> {
-        let proxy = Proxy::builder(plan.name, plan.upstream).listen(plan.listen).seed(self.seed).disabled();
+        let proxy = Proxy::builder(plan.name, plan.upstream)
+            .listen(plan.listen)
+            .seed(self.seed)
+            .precise(self.precise)
+            .disabled();
         for toxic in plan.toxics {
             let name = toxic.name.clone();
             if proxy.add_toxic(toxic).is_err() {

@@ -26,6 +26,8 @@ pub struct Settings {
     pub config: Option<String>,
     /// Repeats the run that had this seed.
     pub seed: Option<u64>,
+    /// Keeps delays to the microsecond; see [`Builder::precise`](crate::Builder::precise).
+    pub precise: bool,
     /// Serves traffic counters.
     pub proxy_metrics: bool,
     /// Serves numbers about the process.
@@ -43,6 +45,7 @@ impl Default for Settings {
             port: 8474,
             config: None,
             seed: None,
+            precise: false,
             proxy_metrics: false,
             runtime_metrics: false,
             token: None,
@@ -97,7 +100,7 @@ impl Server {
         }
         let seed = settings.seed.unwrap_or_else(Dice::entropy);
         let api = Arc::new(Api {
-            registry: Registry::new(seed),
+            registry: Registry::new(seed).precise(settings.precise),
             proxy_metrics: settings.proxy_metrics,
             runtime_metrics: settings.runtime_metrics,
             token: settings.token,

@@ -105,7 +105,7 @@ impl Session {
             }
         };
         let mut lines = Stream::ALL.map(|stream| Line::new(stream, dice));
-        let mut alarm = Alarm::default();
+        let mut alarm = Alarm::new(self.setting.precise);
         while self.control.fate() == Fate::Open {
             let mut wake: Option<Time> = None;
             for line in &mut lines {

@@ -97,6 +97,7 @@ impl Link {
         setting: Arc<Setting>,
         connection: &Dice,
     ) -> Self {
+        let alarm = Alarm::new(setting.precise);
         Self {
             pair,
             control,
@@ -108,7 +109,7 @@ impl Link {
             broken: false,
             // Most clients speak first, and while their upstream is dialled. Servers do not, in no time.
             flow: if stream == Stream::Upstream { Flow::eager() } else { Flow::default() },
-            alarm: Alarm::default(),
+            alarm,
             watch: None,
         }
     }

@@ -22,6 +22,7 @@ pub struct Builder {
     listener: Option<StdListener>,
     connect: Arc<dyn Connect>,
     seed: u64,
+    precise: bool,
 }
 
 impl Builder {
@@ -33,6 +34,7 @@ impl Builder {
             listener: None,
             connect: Arc::new(Dialer::default()),
             seed: Dice::entropy(),
+            precise: false,
         }
     }
 
@@ -65,6 +67,14 @@ impl Builder {
         self
     }
 
+    /// Keeps delays to the microsecond instead of to some tens of microseconds: a thread of the runtime watches the clock for up
+    /// to a tenth of a millisecond before each chunk is due. Default: no.
+    #[must_use]
+    pub fn precise(mut self, precise: bool) -> Self {
+        self.precise = precise;
+        self
+    }
+
     /// A proxy that does not listen yet.
     pub fn disabled(self) -> Proxy {
         let dice = Dice::new(self.seed).part(self.name.as_bytes());
@@ -73,6 +83,7 @@ impl Builder {
             connect: self.connect,
             toxics: Arc::default(),
             connections: Arc::new(Connections::new(dice)),
+            precise: self.precise,
             state: Mutex::new(State {
                 listen: self.listen,
                 upstream: self.upstream,

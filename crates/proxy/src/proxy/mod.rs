@@ -49,6 +49,7 @@ pub struct Proxy {
     connect: Arc<dyn Connect>,
     toxics: Arc<ToxicList>,
     connections: Arc<Connections>,
+    precise: bool,
     state: Mutex<State>,
     /// Held over every start and stop, so that they come one after the other. Never while data is waited for.
     lifecycle: AsyncMutex<()>,
@@ -98,6 +99,11 @@ impl Proxy {
     /// The proxy's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether delays are kept to the microsecond; see [`Builder::precise`].
+    pub fn is_precise(&self) -> bool {
+        self.precise
     }
 
     /// Where it stands and leads.
@@ -219,6 +225,7 @@ impl Proxy {
             traffic,
             proxy: self.name.clone(),
             closing: self.connections.closing(),
+            precise: self.precise,
         });
         let (stop, stopped) = oneshot::channel();
         let accepting = listener.serve(setting, Arc::clone(&self.connections), stopped);

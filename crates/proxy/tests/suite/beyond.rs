@@ -73,6 +73,27 @@ fn connecting_is_slow_or_fails_as_asked() {
     assert_eq!(bad.status, 400);
 }
 
+#[test]
+fn precise_delays_are_never_early_and_lose_nothing() {
+    let precise = deadstick_proxy::Settings { precise: true, ..Default::default() };
+    let api = Api::with(precise);
+    let address = api.proxy("p", echo());
+    for stream in ["upstream", "downstream"] {
+        let body = format!(r#"{{"type":"latency","stream":"{stream}","attributes":{{"latency":2}}}}"#);
+        api.ok("POST", "/proxies/p/toxics", &body);
+    }
+    api.ok("POST", "/proxies/p/toxics", r#"{"type":"connect","attributes":{"delay":3}}"#);
+    let mut clients: Vec<_> = (0..3).map(|_| connect(address)).collect();
+    for stream in &mut clients {
+        for round in 0..20 {
+            let data = counted(1 + round * 500);
+            let begin = Instant::now();
+            assert_eq!(exchange(stream, &data), data);
+            assert!(begin.elapsed() >= Duration::from_millis(4), "early: {:?}", begin.elapsed());
+        }
+    }
+}
+
 /// A server of one kind of reply: the body says the path, with keep-alive; `/chunked` in chunks, `/ws` upgrades and sends frames.
 fn web() -> std::net::SocketAddr {
     server(|mut stream| {

@@ -6,4 +6,5 @@ mod clients;
 mod common;
 mod ctl;
 mod defects;
+mod hits;
 mod links;
