@@ -13,6 +13,15 @@ use std::time::{Duration, Instant};
 use deadstick_core::identity::ProcessStat;
 use tempfile::TempDir;
 
+/// The binary; in the virtual machine of tests/vm it lies beside the test.
+fn program() -> PathBuf {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_deadstick"));
+    if built.exists() {
+        return built;
+    }
+    std::env::current_exe().expect("own path").with_file_name("deadstick")
+}
+
 /// A place with its own state, temporary folder and nothing of the tester's environment.
 pub(crate) struct Place {
     root: TempDir,
@@ -51,7 +60,7 @@ impl Place {
 
     /// The binary with these arguments.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deadstick"));
+        let mut command = Command::new(program());
         command
             .args(args)
             .env_clear()
@@ -246,7 +255,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
