@@ -1,15 +1,15 @@
 //! What this host can do for faults, and why not.
 //!
-//! Owns the probing: each capability is tried, in a network namespace made for it and gone with its thread. Leaves what
-//! depends on the answers to [`crate::plan`](mod@crate::plan).
+//! Owns the probing: each capability of the network is tried, in a network namespace made for it and gone with its thread;
+//! `host` looks at the rest. Leaves what depends on the answers to [`crate::plan`](mod@crate::plan).
 
-use std::io;
+mod host;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use deadstick_core::identity::NetworkIdentity;
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::kernel::{Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
@@ -24,6 +24,8 @@ const TRIAL: &str = "deadstick-doctor";
 pub struct Capability {
     /// What it is called.
     pub name: &'static str,
+    /// What needs it: kinds of fault, or a target.
+    pub needed_for: &'static str,
     /// Present, or why not.
     pub present: Result<(), String>,
     /// How it was found out.
@@ -35,22 +37,12 @@ pub struct Capability {
 /// Tries everything. Blocks for some milliseconds.
 #[must_use]
 pub fn examine() -> Vec<Capability> {
-    let mut all = vec![
-        Capability {
-            name: "process handles",
-            present: pidfd_open(getpid(), PidfdFlags::empty())
-                .map(drop)
-                .map_err(|errno| io::Error::from(errno).to_string()),
-            probed_by: "pidfd_open on this process",
-            fallback: "kill and pause are refused: a bare pid may have a new bearer",
-        },
-        user_namespaces(),
-        cgroup_freeze(),
-    ];
+    let mut all = host::examine();
     all.extend(in_a_namespace(network_capabilities).unwrap_or_else(|why| {
         network_names()
-            .map(|(name, probed_by, fallback)| Capability {
+            .map(|(name, needed_for, probed_by, fallback)| Capability {
                 name,
+                needed_for,
                 present: Err(why.clone()),
                 probed_by,
                 fallback,
@@ -91,24 +83,40 @@ fn in_a_namespace<T: Send>(probe: impl FnOnce() -> T + Send) -> Result<T, String
     })
 }
 
-const fn network_names() -> [(&'static str, &'static str, &'static str); 5] {
+/// Name, what needs it, how it is probed, what happens without it.
+type Named = (&'static str, &'static str, &'static str, &'static str);
+
+const fn network_names() -> [Named; 5] {
     [
         (
             "nftables owner tables",
+            "network, vanish",
             "an owned table with a timed set, in a network namespace made for it",
             "network faults are refused",
         ),
         (
             "nftables device hooks",
+            "network, vanish",
             "a chain at the ways in and out of a device",
             "hooks in the internet protocols: senders of UDP see EPERM, ARP passes",
         ),
-        ("nftables redirect", "a redirect rule in an owned table", "latency is refused"),
-        ("socket diagnostics", "a dump of TCP connections", "half-open and latency are refused"),
+        (
+            "nftables redirect",
+            "dns, latency without netem",
+            "a redirect rule in an owned table",
+            "they are refused",
+        ),
+        (
+            "socket diagnostics",
+            "half-open, socket-kill, latency without netem",
+            "a dump of TCP connections",
+            "they are refused",
+        ),
         (
             "netem",
+            "latency, loss, duplicate, corrupt, reorder",
             "a netem qdisc on the loopback of a network namespace made for it",
-            "latency of a TCP peer goes through a relay; loss and latency of whole links are refused",
+            "latency of a TCP peer goes through a relay; the rest, and latency of whole links, is refused",
         ),
     ]
 }
@@ -124,7 +132,13 @@ fn network_capabilities() -> Vec<Capability> {
     ];
     let named = network_names().into_iter().zip(answers);
     named
-        .map(|((name, probed_by, fallback), present)| Capability { name, present, probed_by, fallback })
+        .map(|((name, needed_for, probed_by, fallback), present)| Capability {
+            name,
+            needed_for,
+            present,
+            probed_by,
+            fallback,
+        })
         .collect()
 }
 
@@ -141,41 +155,7 @@ fn redirect() -> Result<(), NetlinkError> {
 }
 
 fn try_table(layer: Layer, effect: TableEffect) -> Result<(), NetlinkError> {
-    let spec =
-        TableSpec { name: TRIAL.to_owned(), layer, lease: Duration::from_secs(1), effect };
+    let spec = TableSpec { name: TRIAL.to_owned(), layer, lease: Duration::from_secs(1), effect };
     let loopback = [Link { index: links::LOOPBACK_INDEX, name: "lo".to_owned() }];
     nft::install(&mut Netlink::open(libc::NETLINK_NETFILTER)?, &spec, &loopback, &[])
-}
-
-fn user_namespaces() -> Capability {
-    // In a process of its own: a namespace of users cannot be left again, and not be entered by one thread of many.
-    let tried = std::process::Command::new("unshare").args(["--user", "--net", "true"]).output();
-    let present = match tried {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            Err(deadstick_core::text::printable(&String::from_utf8_lossy(&output.stderr)).trim().to_owned())
-        }
-        Err(error) => Err(format!("the program unshare: {error}")),
-    };
-    Capability {
-        name: "user namespaces",
-        present,
-        probed_by: "unshare --user --net true",
-        fallback: "labs with networks need root",
-    }
-}
-
-fn cgroup_freeze() -> Capability {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let present = if mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup2")) {
-        Ok(())
-    } else {
-        Err("no cgroup2 file system is mounted".to_owned())
-    };
-    Capability {
-        name: "cgroup v2 freezer",
-        present,
-        probed_by: "the mounts of this process",
-        fallback: "pause stops one process by SIGSTOP",
-    }
 }

@@ -112,9 +112,8 @@ pub async fn end(ledgers: &Path, asked: &str) -> Result<Recovered, ReleaseError>
 fn find(ledgers: &Path, asked: &str) -> Result<(LedgerFile, LedgerFault), ReleaseError> {
     let mut found = Vec::new();
     for file in Ledger::scan(ledgers)? {
-        found.extend(
-            file.open_faults().filter(|fault| fault.id.starts_with(asked)).map(|fault| fault.id.clone()),
-        );
+        let fits = |id: &FaultId| id.starts_with(asked) || id.ends_with(asked);
+        found.extend(file.open_faults().map(|fault| fault.id.clone()).filter(fits));
         let exact = file.open_faults().find(|fault| fault.id == asked).cloned();
         if let Some(fault) = exact {
             return Ok((file, fault));

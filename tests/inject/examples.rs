@@ -1,0 +1,199 @@
+//! Every example of `deadstick inject KIND --help` works as printed, on a host that has what it names.
+//!
+//! Only names are substituted: the network, the process, the server and the folder that the example means are made for the
+//! test, and the lease is cut short so that its end is seen, too.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use deadstick_core::fault::{FaultKind, catalogue};
+
+use crate::Host;
+use crate::stage::{Link, Victim};
+use crate::support::Ran;
+
+/// How long a fault is held here at most.
+const LEASE: &str = "3s";
+
+/// What a kind says whose means is still to come.
+const NOT_BUILT: &str = " is not built yet";
+
+/// An example with the names of this host, as the arguments of the program.
+pub(crate) fn words(kind: &str, names: &[(&str, &str)]) -> Vec<String> {
+    let kind: FaultKind = kind.parse().expect("a kind");
+    let mut words: Vec<String> = catalogue::of(kind).example.split_whitespace().map(str::to_owned).collect();
+    for word in &mut words {
+        if let Some((_, own)) = names.iter().find(|(name, _)| word == name) {
+            (*own).clone_into(word);
+        }
+    }
+    let lease = words.iter().position(|word| word == "--for").expect("every example has an end");
+    LEASE.clone_into(&mut words[lease + 1]);
+    words
+}
+
+/// Runs an example to the end of its lease, within another program if that is needed; it lands and comes out again. None
+/// for a kind that is not built yet.
+pub(crate) fn lands(host: &Host, within: &[String], words: &[String]) -> Option<Ran> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let own = host.place.command(&host.args(&words));
+    let ran = match within {
+        [] => host.inject(&words),
+        [program, rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest).arg(own.get_program()).args(own.get_args());
+            command.current_dir(host.place.path()).stdin(Stdio::null()).env_clear();
+            for (name, value) in own.get_envs() {
+                if let Some(value) = value {
+                    command.env(name, value);
+                }
+            }
+            Ran::of(&command.output().expect("it starts"))
+        }
+    };
+    if ran.err.contains(NOT_BUILT) {
+        assert_eq!(ran.code, Some(7), "{words:?}:\n{}{}", ran.out, ran.err);
+        return None;
+    }
+    assert_eq!(ran.code, Some(0), "{words:?}:\n{}{}", ran.out, ran.err);
+    assert!(ran.out.contains(" take effect: "), "{words:?}:\n{}", ran.out);
+    assert!(ran.out.contains(" out: its lease is over"), "{words:?}:\n{}", ran.out);
+    host.is_clean(words[0]);
+    Some(ran)
+}
+
+/// An example about a network: lands, and leaves the network as it was.
+fn network(kind: &str) {
+    let (host, link) = (Host::new(), Link::new());
+    let before = link.snapshot();
+    let words = words(kind, &[("a", &link.near)]);
+    // One that names no network means the machine it runs on: here, the machine at the near end.
+    let within = if words.iter().any(|word| word == "--netns") { Vec::new() } else { link.inside() };
+    lands(&host, &within, &words);
+    assert_eq!(link.snapshot(), before, "{kind}");
+    let mut stream = link.connect();
+    stream.write_all(b"x").and_then(|()| stream.read_exact(&mut [0])).expect("the link is whole again");
+}
+
+macro_rules! networks {
+    ($($name:ident: $kind:literal),+ $(,)?) => { $(#[test] fn $name() { network($kind); })+ };
+}
+
+networks! {
+    latency: "latency",
+    partition: "partition",
+    half_open: "half-open",
+    vanish: "vanish",
+    reject: "reject",
+    flap: "flap",
+    mtu_blackhole: "mtu-blackhole",
+    rate: "rate",
+    dns: "dns",
+}
+
+/// Kinds that need netem: they land where the kernel has it, and are refused by its name where it has not.
+fn netem(kind: &str) {
+    let host = Host::new();
+    let doctor = host.place.run(&["doctor", "--json"]).json();
+    let all = doctor.as_array().expect("a list");
+    if all.iter().any(|one| one["capability"] == "netem" && one["present"] == true) {
+        return network(kind);
+    }
+    let link = Link::new();
+    let before = link.snapshot();
+    let words = words(kind, &[("a", &link.near)]);
+    let ran = host.inject(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(ran.code, Some(7), "{words:?}:\n{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("netem") || ran.err.contains(NOT_BUILT), "{words:?}:\n{}", ran.err);
+    assert_eq!(link.snapshot(), before, "{kind}");
+}
+
+macro_rules! netems {
+    ($($name:ident: $kind:literal),+ $(,)?) => { $(#[test] fn $name() { netem($kind); })+ };
+}
+
+netems! {
+    loss: "loss",
+    duplicate: "duplicate",
+    corrupt: "corrupt",
+    reorder: "reorder",
+}
+
+#[test]
+fn socket_kill() {
+    let (host, link) = (Host::new(), Link::new());
+    let before = link.snapshot();
+    let mut stream = link.connect();
+    if lands(&host, &[], &words("socket-kill", &[("a", &link.near)])).is_none() {
+        return;
+    }
+    let end = stream.write_all(b"x").and_then(|()| stream.read_exact(&mut [0]));
+    assert_eq!(end.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionAborted));
+    assert_eq!(link.snapshot(), before);
+    link.connect();
+}
+
+/// A port of loopback that nobody has now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.expect("there are ports").port()
+}
+
+#[test]
+fn port_take() {
+    let (host, port) = (Host::new(), free_port());
+    lands(&host, &[], &words("port-take", &[("18080", &port.to_string())]));
+    std::net::TcpListener::bind(("127.0.0.1", port)).expect("it is free again");
+}
+
+/// An example about a process, which is as it was afterwards.
+fn process(kind: &str, victim: &Victim) -> Host {
+    let host = Host::new();
+    let before = victim.snapshot();
+    lands(&host, &[], &words(kind, &[("4711", &victim.pid().to_string())]));
+    assert_eq!(victim.snapshot(), before, "{kind}");
+    host
+}
+
+#[test]
+fn pause() {
+    let victim = Victim::idle();
+    process("pause", &victim);
+    assert!(victim.runs());
+}
+
+#[test]
+fn kill() {
+    let (host, victim) = (Host::new(), Victim::idle());
+    lands(&host, &[], &words("kill", &[("4711", &victim.pid().to_string())]));
+    assert_eq!(victim.state(), Some('Z'));
+}
+
+#[test]
+fn cpu_limit() {
+    process("cpu-limit", &Victim::shell("while :; do :; done"));
+}
+
+#[test]
+fn memory_limit() {
+    process("memory-limit", &Victim::idle());
+}
+
+#[test]
+fn fd_limit() {
+    process("fd-limit", &Victim::idle());
+}
+
+#[test]
+fn oom() {
+    let (host, victim) =
+        (Host::new(), Victim::shell("x=$(head -c 4000000 /dev/zero | tr '\\0' x); while :; do y=$x$x; done"));
+    if lands(&host, &[], &words("oom", &[("4711", &victim.pid().to_string())])).is_some() {
+        assert_eq!(victim.state(), Some('Z'));
+    }
+}
+
+#[test]
+fn stress() {
+    lands(&Host::new(), &[], &words("stress", &[]));
+}

@@ -1,0 +1,48 @@
+//! `deadstick inject` as people type it: every example of its help, the foreground and the background, and what happens
+//! when somebody is killed, changes their mind, mistypes or may not.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../../crates/faults/tests/common/server.rs"]
+mod server;
+
+mod data;
+mod examples;
+mod life;
+mod refusals;
+mod stage;
+mod words;
+
+use support::{Place, Ran};
+
+/// A place whose policy allows everything.
+pub(crate) struct Host {
+    pub(crate) place: Place,
+    policy: String,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        let place = Place::new();
+        let policy = place.file("policy.toml", "allow-all = true\n");
+        Self { place, policy }
+    }
+
+    /// The arguments of an injection, from its words.
+    pub(crate) fn args<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        [&["inject"], words, &["--policy", &self.policy]].concat()
+    }
+
+    pub(crate) fn inject(&self, words: &[&str]) -> Ran {
+        self.place.run(&self.args(words))
+    }
+
+    /// Nothing is injected any more, and no process or folder of this place is left.
+    pub(crate) fn is_clean(&self, when: &str) {
+        let left = self.place.residue_after(std::time::Duration::from_secs(10));
+        assert_eq!(left, Vec::<String>::new(), "{when}");
+        let faults = self.place.run(&["faults", "--json"]);
+        assert_eq!(faults.json(), serde_json::json!([]), "{when}");
+    }
+}
