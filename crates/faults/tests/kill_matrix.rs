@@ -5,46 +5,18 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::matrix::{Killed, World, every_step, one, owner, recover};
+use common::matrix::{Killed, World, every_step, one, owner};
 use common::store;
+use common::worlds::{Cut, Paused};
 use common::{Bench, Pair, Victim, WITNESS, eventually, fault};
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_faults::FaultStep;
-use deadstick_faults::kernel::{Linux, Networks, Processes, Reach};
+use deadstick_faults::kernel::{Linux, Processes};
 use deadstick_faults::network::enter;
-use deadstick_faults::process::{self, Life};
-
-struct Paused(Victim);
-
-impl World for Paused {
-    fn fault(&self) -> Fault {
-        fault("pause")
-    }
-    fn target(&self) -> ResolvedTarget {
-        self.0.target()
-    }
-    fn is_as_before(&self) -> bool {
-        process::life(&process::of(self.0.0.id()).expect("it runs")).expect("readable") == Life::Running
-    }
-}
-
-struct Cut(Pair, Fault);
-
-impl World for Cut {
-    fn fault(&self) -> Fault {
-        self.1.clone()
-    }
-    fn target(&self) -> ResolvedTarget {
-        self.0.target()
-    }
-    fn is_as_before(&self) -> bool {
-        let network = self.target().network.expect("a network");
-        matches!(Linux.reach(&network, WITNESS.into(), Duration::from_millis(200)), Ok(Reach::Accepted(_)))
-    }
-}
+use deadstick_faults::process;
 
 /// Connections of the host: one that is made now, by somebody who is not spared, must live.
 struct Broken(Pair);
@@ -155,54 +127,6 @@ async fn a_kill_needs_no_undo_and_leaves_none() {
             one(&Gone(Victim::new()), step, killed).await;
         }
     }
-}
-
-/// SIGKILL of the owner at moments that no step names. `DEADSTICK_KILLS` sets how many, `DEADSTICK_SEED` which.
-#[tokio::test]
-#[expect(clippy::print_stderr, reason = "the seed and the times are what a reader wants")]
-async fn random_moments() {
-    let from_environment = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let kills = from_environment("DEADSTICK_KILLS").unwrap_or(12);
-    let seed = from_environment("DEADSTICK_SEED").unwrap_or_else(process::boottime_ms).max(1);
-    eprintln!("DEADSTICK_SEED={seed}");
-    let worlds: [Box<dyn World>; 2] =
-        [Box::new(Paused(Victim::new())), Box::new(Cut(Pair::new(), fault("vanish")))];
-    let (mut random, mut times) = (seed, Vec::new());
-    for kill in 0..kills {
-        // xorshift: any spread of moments will do.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let world = &worlds[usize::try_from(kill % 2).expect("small")];
-        let bench = Bench::new();
-        let mut owner = owner(&bench.ledger(), world.as_ref(), "60s", "Never");
-        let guardian =
-            owner.hear().and_then(|line| line.strip_prefix("guardian ")?.parse().ok()).expect("a pid");
-        let guardian = process::of(guardian).expect("it runs");
-        tokio::time::sleep(Duration::from_micros(random % 900_000)).await;
-        let began = Instant::now();
-        owner.kill();
-        while process::is_alive(&guardian) {
-            assert!(
-                began.elapsed() < Duration::from_secs(10),
-                "seed {seed}, kill {kill}: the guardian does not end"
-            );
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-        times.push(began.elapsed());
-        assert!(world.is_as_before(), "seed {seed}, kill {kill}");
-        recover(&bench.ledger()).await;
-        assert!(
-            store::faults(&bench.ledger()).values().all(|fault| fault.state == FaultState::Undone),
-            "seed {seed}, kill {kill}"
-        );
-    }
-    times.sort();
-    eprintln!(
-        "from SIGKILL to the guardian done: median {:?}, worst {:?} of {kills}",
-        times[times.len() / 2],
-        times.last()
-    );
 }
 
 /// An owner that lives and does nothing: the guardian ends the fault a little after its lease.

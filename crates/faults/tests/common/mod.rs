@@ -5,6 +5,7 @@ pub(crate) mod group;
 pub(crate) mod matrix;
 pub(crate) mod server;
 pub(crate) mod store;
+pub(crate) mod worlds;
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
