@@ -146,6 +146,18 @@ pub struct BackendIdentity {
     pub started: String,
 }
 
+/// A control group: its folder, told apart from a later one of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct GroupIdentity {
+    /// Where it is, below the mount of its hierarchy.
+    pub folder: PathBuf,
+    /// The folder's inode number.
+    pub inode: u64,
+    /// `/proc/sys/kernel/random/boot_id`: no group outlives its boot.
+    pub boot: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

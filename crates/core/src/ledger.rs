@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::fault::Fault;
-use crate::identity::{BackendIdentity, NetworkIdentity, ProcessIdentity};
+use crate::identity::{BackendIdentity, GroupIdentity, NetworkIdentity, ProcessIdentity};
 use crate::units::HumanDuration;
 
 /// The name of one fault on this host: unique for ever.
@@ -29,6 +29,59 @@ pub enum Undo {
     Resume {
         /// Which.
         process: ProcessIdentity,
+    },
+    /// Let stopped processes go on, and what came from them while they were being stopped.
+    ResumeFamily {
+        /// Which.
+        processes: Vec<ProcessIdentity>,
+        /// Processes that somebody else had stopped before.
+        except: Vec<ProcessIdentity>,
+    },
+    /// Write old values back into a control group, each if ours is still there.
+    RestoreGroup {
+        /// Which.
+        group: GroupIdentity,
+        /// In the order in which they were written; they are written back the other way round.
+        values: Vec<GroupValue>,
+    },
+    /// Move the processes of a control group of ours back to where they were, and remove it.
+    RemoveGroup {
+        /// Which; its name begins with `deadstick-`.
+        folder: PathBuf,
+        /// Where its processes came from.
+        home: GroupIdentity,
+    },
+    /// Set the limit of open files of a process back, if ours is still there.
+    RestoreFileLimit {
+        /// Which.
+        process: ProcessIdentity,
+        /// What it was.
+        before: u64,
+        /// What we made of it.
+        ours: u64,
+    },
+    /// Give a process back how willing it was to be ended for lack of memory, if ours is still there.
+    RestoreOomScore {
+        /// Which.
+        process: ProcessIdentity,
+        /// What its `oom_score_adj` was.
+        before: i32,
+        /// What we made of it.
+        ours: i32,
+    },
+    /// Remove a file of ours that takes space, if its name is still there.
+    RemoveFill {
+        /// Which; its name begins with `.deadstick-fill-`.
+        path: PathBuf,
+    },
+    /// Thaw a file system.
+    Thaw {
+        /// A folder in it.
+        path: PathBuf,
+        /// The number of its device.
+        device: u64,
+        /// In which boot: no file system stays frozen over the next.
+        boot: String,
     },
     /// Remove our nftables table from a network, if the kernel has not done so already.
     RemoveTable {
@@ -81,6 +134,18 @@ pub struct DatabaseSession {
     pub dsn: String,
     /// The session.
     pub backend: BackendIdentity,
+}
+
+/// A value in a control group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GroupValue {
+    /// The file.
+    pub file: String,
+    /// What it held before, as the kernel wrote it.
+    pub before: String,
+    /// What it holds while the fault lasts.
+    pub ours: String,
 }
 
 /// How long a fault may live.

@@ -155,6 +155,15 @@ pub fn by_container(id: &str) -> Result<Group, FindError> {
     by_cgroup(&only(found, "running container", &id, "see docker ps or podman ps")?)
 }
 
+/// Everything that comes from these processes, without them.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn offspring(processes: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, ProcessError> {
+    let own = |pid: u32| processes.iter().any(|process| process.pid == pid);
+    all(|pid| !own(pid) && with_parents(pid).into_keys().any(own))
+}
+
 /// Who bears a name now.
 ///
 /// # Errors

@@ -2,18 +2,20 @@
 //! kernel. The fake arm also says what is never sent.
 
 mod common;
+#[path = "fake/machine.rs"]
+mod machine;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Bench, Pair, WITNESS, fault, store};
-use deadstick_core::fault::{Flow, ResolvedTarget};
+use deadstick_core::fault::{Flow, ResolvedTarget, Signal, Target};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
     Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place, PortOwner,
-    Processes, Reach, Sent, Sockets, Table, TableEffect, TableSpec,
+    Processes, Reach, Reception, Sent, Sockets, Table, TableEffect, TableSpec,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -27,6 +29,7 @@ struct World {
     ended: bool,
     tables: Vec<TableSpec>,
     calls: Vec<String>,
+    machine: machine::Machine,
     /// Tables are taken and do nothing, as on an interface that carries no traffic.
     inert: bool,
 }
@@ -72,6 +75,18 @@ impl Processes for Fake {
             }
         });
         Ok(Delivery::Sent)
+    }
+
+    fn reception(&self, process: &ProcessIdentity, _: Signal) -> Result<Option<Reception>, KernelError> {
+        Ok((self.life(process)? != Life::Gone).then_some(Reception::Default))
+    }
+
+    fn find(&self, _: &Target) -> Result<Vec<ProcessIdentity>, KernelError> {
+        Ok(vec![identity()])
+    }
+
+    fn offspring(&self, _: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, KernelError> {
+        Ok(Vec::new())
     }
 }
 

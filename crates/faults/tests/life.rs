@@ -110,7 +110,7 @@ async fn an_undo_interrupts_a_step_that_is_stuck() {
     let bench = Bench::new();
     // A shell that does not end when asked: the proof of the kill waits for seconds.
     let mut child = std::process::Command::new("sh")
-        .args(["-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"])
+        .args(["-c", "trap ':' TERM; echo ready; while :; do sleep 0.1; done"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("sh");

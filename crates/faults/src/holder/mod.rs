@@ -4,6 +4,7 @@
 //! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
 //! signal is deliberately not used: it fires when the *thread* that started the process ends, and runtimes end threads.
 
+mod hog;
 pub(crate) mod link;
 mod port;
 mod postgres;
@@ -37,6 +38,7 @@ pub(crate) enum What {
     Postgres { dsn: String, table: Option<String>, lock: Option<LockMode> },
     Sqlite { path: PathBuf, mode: LockMode },
     Port { network: NetworkIdentity, place: Place },
+    Hog { folder: PathBuf },
 }
 
 /// What the holder says.
@@ -86,6 +88,7 @@ async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Res
         What::Postgres { dsn, table, lock } => {
             postgres::hold(order, dsn, table.as_deref(), *lock, inbox).await
         }
+        What::Hog { folder } => hog::hold(order, folder, inbox).await,
         What::Sqlite { path, mode } => sqlite::hold(order, path, *mode, inbox).await,
         What::Port { network, place } => port::hold(network, place, inbox).await,
     }

@@ -4,14 +4,23 @@
 //! [`crate::injector`] and taking things back to [`crate::undo`](mod@crate::undo). Every call blocks for milliseconds at
 //! most, unless it says otherwise.
 
+mod cgroup;
+mod limits;
 mod network;
 mod process;
 mod sockets;
+mod storage;
 
+pub use cgroup::{Control, GroupPlace, Groups};
+pub use limits::{FileLimit, Limits};
 pub use network::{Conversation, Layer, Networks, Reach, Table, TableEffect, TableSpec};
-pub use process::{Delivery, Processes, Sent};
+pub use process::{Delivery, Processes, Reception, Sent};
 pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
+pub use storage::{Space, Storage};
 
+use std::path::PathBuf;
+
+use crate::find::FindError;
 use crate::network::{NetlinkError, NetworkError};
 use crate::process::ProcessError;
 
@@ -35,6 +44,19 @@ pub enum KernelError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// Looking for who bears a name failed.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// A control group did not do it.
+    #[error("cannot {doing} {}: {source}", folder.display())]
+    Group {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        folder: PathBuf,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
     /// A root qdisc that is not ours.
     #[error("{device} has a root qdisc of somebody else ({kind} {handle:x}:)")]
     ForeignQdisc {
@@ -51,9 +73,9 @@ pub enum KernelError {
 }
 
 /// Everything that faults ask of the machine.
-pub trait Kernel: Processes + Networks + Sockets {}
+pub trait Kernel: Processes + Groups + Limits + Storage + Networks + Sockets {}
 
-impl<T: Processes + Networks + Sockets> Kernel for T {}
+impl<T: Processes + Groups + Limits + Storage + Networks + Sockets> Kernel for T {}
 
 /// The kernel this program runs on.
 #[derive(Clone, Copy, Debug, Default)]

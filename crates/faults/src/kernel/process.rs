@@ -1,10 +1,11 @@
 //! Processes: what they do, and signals.
 
-use deadstick_core::fault::Signal;
+use deadstick_core::fault::{Signal, Target};
 use deadstick_core::identity::ProcessIdentity;
 use rustix::process::{Pid, PidfdFlags, Signal as Number, pidfd_open, pidfd_send_signal};
 
 use super::{KernelError, Linux};
+use crate::find;
 use crate::process::{self, Life};
 
 /// What is sent to a process.
@@ -27,6 +28,19 @@ pub enum Delivery {
     Gone,
 }
 
+/// What became of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reception {
+    /// The process has a handler for it.
+    Caught,
+    /// The process ignores it.
+    Ignored,
+    /// The process has put it off.
+    Blocked,
+    /// Nothing was said about it: it does what it does by itself, which is to end the process.
+    Default,
+}
+
 /// What faults ask of processes.
 pub trait Processes: Send + Sync {
     /// What a process does.
@@ -39,6 +53,21 @@ pub trait Processes: Send + Sync {
     /// # Errors
     /// The kernel refuses.
     fn signal(&self, process: &ProcessIdentity, what: Sent) -> Result<Delivery, KernelError>;
+    /// How a process takes a signal; none when it is gone.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn reception(&self, process: &ProcessIdentity, signal: Signal) -> Result<Option<Reception>, KernelError>;
+    /// Who bears a name now, for a target that was found by it before.
+    ///
+    /// # Errors
+    /// It cannot be looked for.
+    fn find(&self, target: &Target) -> Result<Vec<ProcessIdentity>, KernelError>;
+    /// Everything that comes from these processes, without them.
+    ///
+    /// # Errors
+    /// The machine cannot be read.
+    fn offspring(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, KernelError>;
 }
 
 impl Processes for Linux {
@@ -63,6 +92,34 @@ impl Processes for Linux {
             Err(rustix::io::Errno::SRCH) => Ok(Delivery::Gone),
             Err(errno) => Err(call("signal the process")(errno)),
         }
+    }
+
+    fn reception(&self, process: &ProcessIdentity, signal: Signal) -> Result<Option<Reception>, KernelError> {
+        let path = format!("/proc/{}/status", process.pid);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        if process::life(process)? == Life::Gone {
+            return Ok(None);
+        }
+        let bit = 1_u64 << (number(Sent::End(signal)).as_raw() - 1);
+        let has = |name: &str| {
+            let mask = text.lines().find_map(|line| line.strip_prefix(name));
+            mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+                .is_some_and(|mask| mask & bit != 0)
+        };
+        Ok(Some(match (has("SigIgn:"), has("SigBlk:"), has("SigCgt:")) {
+            (true, ..) => Reception::Ignored,
+            (_, true, _) => Reception::Blocked,
+            (.., true) => Reception::Caught,
+            _ => Reception::Default,
+        }))
+    }
+
+    fn find(&self, target: &Target) -> Result<Vec<ProcessIdentity>, KernelError> {
+        Ok(find::again(target)?)
+    }
+
+    fn offspring(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, KernelError> {
+        Ok(find::offspring(processes)?)
     }
 }
 

@@ -4,12 +4,18 @@
 //! undone. Leaves the order of the steps, the ledger and the guardian to [`crate::injector`], and what another process can
 //! undo to [`crate::undo`](mod@crate::undo).
 
+pub(crate) mod file_limit;
+pub(crate) mod kill;
 mod late;
+pub(crate) mod limits;
+mod nest;
+pub(crate) mod oom;
+pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod postgres;
+mod processes;
 pub(crate) mod relayed;
 pub(crate) mod shaped;
-pub(crate) mod signal;
 mod site;
 pub(crate) mod socket_kill;
 pub(crate) mod sqlite;

@@ -10,8 +10,11 @@ use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 
 use crate::error::FaultError;
-use crate::kernel::{Place, Sent};
-use crate::means::{Means, port, postgres, shaped, signal, socket_kill, sqlite, table};
+use crate::kernel::Place;
+use crate::means::limits::Limit;
+use crate::means::{
+    Means, file_limit, kill, limits, oom, pause, port, postgres, shaped, socket_kill, sqlite, table,
+};
 
 /// What this host can do, as far as plans depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,8 +87,12 @@ pub fn plan(
         ));
     }
     let Planned { means, objects } = match fault {
-        Fault::Kill { signal, .. } => signal::plan(fault, target, Sent::End(*signal))?,
-        Fault::Pause { .. } => signal::plan(fault, target, Sent::Stop)?,
+        Fault::Kill { signal, every_restart } => kill::plan(fault, target, *signal, *every_restart)?,
+        Fault::Pause { .. } => pause::plan(fault, target)?,
+        Fault::CpuLimit { cpus } => limits::plan(fault, target, Limit::Cpu(*cpus))?,
+        Fault::MemoryLimit { memory } => limits::plan(fault, target, Limit::Memory(*memory))?,
+        Fault::FdLimit { files } => file_limit::plan(fault, target, *files)?,
+        Fault::Oom => oom::plan(fault, target)?,
         Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => table::plan(fault, target, host)?,
         Fault::Latency(impaired) => shaped::plan(fault, impaired, target, host)?,
         Fault::Lock { .. } => lock(fault, target)?,

@@ -4,8 +4,10 @@
 //! "Already gone" is success; "not ours" is refused.
 
 mod folder;
+mod group;
 mod network;
 mod process;
+mod storage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::database;
 use crate::kernel::{Kernel, Linux};
 
 pub use folder::MARK_FILE;
+pub(crate) use group::GROUP_PREFIX;
 pub(crate) use network::TABLE_PREFIX;
 
 /// How a fault came out.
@@ -113,6 +116,17 @@ async fn carry_out(
     match undo {
         Undo::Nothing { .. } => Ok(Undone::AlreadyGone),
         Undo::Resume { process } => process::resume(kernel, process).await,
+        Undo::ResumeFamily { processes, except } => process::resume_family(kernel, processes, except).await,
+        Undo::RestoreGroup { group, values } => group::restore(kernel, group, values).await,
+        Undo::RemoveGroup { folder, home } => group::remove(kernel, folder, home).await,
+        Undo::RestoreFileLimit { process, before, ours } => {
+            process::restore_file_limit(kernel.as_ref(), process, *before, *ours)
+        }
+        Undo::RestoreOomScore { process, before, ours } => {
+            process::restore_oom_score(kernel.as_ref(), process, *before, *ours)
+        }
+        Undo::RemoveFill { path } => storage::remove_fill(path),
+        Undo::Thaw { path, device, boot } => storage::thaw(kernel, path, *device, boot, owner).await,
         Undo::RemoveTable { network, table } => network::remove_table(kernel, network, table, owner).await,
         Undo::RemoveQdisc { network, device, handle } => {
             network::remove_qdisc(kernel.as_ref(), network, device, *handle)

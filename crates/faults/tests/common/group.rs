@@ -25,8 +25,18 @@ pub(crate) fn hierarchies(controllers: &[&str]) -> Vec<Hierarchy> {
 impl TestGroup {
     /// In every tree that has one of the controllers.
     pub(crate) fn new(path: impl AsRef<Path>, controllers: &[&str]) -> Self {
-        let group = Self { path: path.as_ref().to_owned(), hierarchies: hierarchies(controllers) };
-        assert!(!group.hierarchies.is_empty(), "this host has no control groups with {controllers:?}");
+        let hierarchies = hierarchies(controllers);
+        assert!(!hierarchies.is_empty(), "this host has no control groups with {controllers:?}");
+        Self::in_each(path.as_ref(), hierarchies)
+    }
+
+    /// In this tree only.
+    pub(crate) fn within(hierarchy: &Hierarchy, path: impl AsRef<Path>) -> Self {
+        Self::in_each(path.as_ref(), vec![hierarchy.clone()])
+    }
+
+    fn in_each(path: &Path, hierarchies: Vec<Hierarchy>) -> Self {
+        let group = Self { path: path.to_owned(), hierarchies };
         for folder in group.folders() {
             fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         }
