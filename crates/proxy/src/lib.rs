@@ -28,6 +28,8 @@ mod connection;
 mod control;
 pub mod ctl;
 pub mod dice;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod link;
 mod listen;

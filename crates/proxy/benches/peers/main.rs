@@ -39,15 +39,18 @@ fn main() {
     let server = Child::start(&["server", &port.to_string()]);
     let upstream = server.address();
     let deadstick = Child::start(&["proxy", &upstream.to_string()]);
+    let precise = Child::start(&["precise", &upstream.to_string()]);
     let haproxy = processes::haproxy(upstream, room);
+    let way = |name: &str, child: &Child| Way {
+        name: name.to_owned(),
+        address: child.address(),
+        api: Some(child.second_address()),
+        pid: Some(child.id()),
+    };
+    let precise = way("-precise", &precise);
     let mut ways = vec![
         Way { name: "direct".to_owned(), address: upstream, api: None, pid: None },
-        Way {
-            name: "deadstick".to_owned(),
-            address: deadstick.address(),
-            api: Some(deadstick.second_address()),
-            pid: Some(deadstick.id()),
-        },
+        way("deadstick", &deadstick),
     ];
     match &haproxy {
         Some((child, address)) => {
@@ -76,7 +79,7 @@ fn main() {
         table::print_idle(&measure::idle(&ways, &plan));
     }
     if plan.wants("toxics") {
-        table::print_accuracy(&measure::accuracy(&ways[0], &ways[1], &plan));
+        table::print_accuracy(&measure::accuracy(&ways[0], &ways[1], &precise, &plan));
     }
 }
 

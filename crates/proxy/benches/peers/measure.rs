@@ -171,19 +171,27 @@ pub(crate) struct Accuracy {
 }
 
 /// How exactly deadstick does what its toxics are told.
-pub(crate) fn accuracy(direct: &Way, proxy: &Way, plan: &Plan) -> Vec<Accuracy> {
-    let Some(api) = proxy.api else { return Vec::new() };
+pub(crate) fn accuracy(direct: &Way, proxy: &Way, precise: &Way, plan: &Plan) -> Vec<Accuracy> {
     let mut lines = Vec::new();
     for latency in [1_u32, 5, 50] {
-        add(api, &format!(r#"{{"name":"t","type":"latency","attributes":{{"latency":{latency}}}}}"#));
-        let trips = round_trips(proxy.address, plan.span);
-        remove(api);
-        let error = |share| percentile(&trips, share) * 1e3 - f64::from(latency);
-        lines.push(Accuracy {
-            set: format!("latency {latency} ms"),
-            got: format!("median {:+.3} ms, p99 {:+.3} ms over what was set", error(0.5), error(0.99)),
-        });
+        for (way, mode) in [(proxy, ""), (precise, ", -precise")] {
+            let Some(api) = way.api else { continue };
+            let bare = percentile(&round_trips(way.address, plan.span), 0.5) * 1e3;
+            add(api, &format!(r#"{{"name":"t","type":"latency","attributes":{{"latency":{latency}}}}}"#));
+            let trips = round_trips(way.address, plan.span);
+            remove(api);
+            let error = |share| percentile(&trips, share) * 1e3 - f64::from(latency);
+            lines.push(Accuracy {
+                set: format!("latency {latency} ms{mode}"),
+                got: format!(
+                    "median {:+.3} ms, p99 {:+.3} ms over what was set; {bare:.3} ms without",
+                    error(0.5),
+                    error(0.99)
+                ),
+            });
+        }
     }
+    let Some(api) = proxy.api else { return lines };
     for rate in [100_u32, 1_000, 100_000] {
         add(api, &format!(r#"{{"name":"t","type":"bandwidth","attributes":{{"rate":{rate}}}}}"#));
         let got = throughput(proxy.address, 1, plan.span.max(Duration::from_secs(3)));

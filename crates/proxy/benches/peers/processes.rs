@@ -16,14 +16,16 @@ use socket2::{Domain, Socket, Type};
 /// What this program does when it was started by itself.
 pub(crate) enum Role {
     Server(u16),
-    Proxy(String),
+    Proxy { upstream: String, precise: bool },
 }
 
 impl Role {
     pub(crate) fn from_arguments(arguments: &[String]) -> Option<Self> {
         match arguments {
             [role, port] if role == "server" => Some(Self::Server(port.parse().expect("a port"))),
-            [role, upstream] if role == "proxy" => Some(Self::Proxy(upstream.clone())),
+            [role, upstream] if role == "proxy" || role == "precise" => {
+                Some(Self::Proxy { upstream: upstream.clone(), precise: role == "precise" })
+            }
             _ => None,
         }
     }
@@ -37,15 +39,15 @@ impl Role {
         });
         match self {
             Self::Server(port) => serve(port),
-            Self::Proxy(upstream) => proxy(upstream),
+            Self::Proxy { upstream, precise } => proxy(upstream, precise),
         }
     }
 }
 
-fn proxy(upstream: String) {
+fn proxy(upstream: String, precise: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let settings = deadstick_proxy::Settings { port: 0, ..Default::default() };
+        let settings = deadstick_proxy::Settings { port: 0, precise, ..Default::default() };
         let server = deadstick_proxy::Server::bind(settings).await.expect("a port");
         let plan = deadstick_proxy::Plan {
             name: "bench".to_owned(),
