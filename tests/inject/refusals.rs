@@ -175,6 +175,50 @@ fn left_behind(place: &Place, folder: &std::path::Path) -> std::path::PathBuf {
     ledger.path().to_owned()
 }
 
+/// A process in a control group of its own in the unified hierarchy; both go with the value.
+struct Grouped {
+    victim: Option<Victim>,
+    folder: std::path::PathBuf,
+}
+
+impl Grouped {
+    fn new() -> Option<Self> {
+        let hierarchies = deadstick_faults::cgroup::hierarchies().expect("they can be read");
+        let unified = hierarchies.into_iter().find(|one| one.version == 2)?;
+        let folder = unified.mount.join(format!("ds{}", std::process::id()));
+        fs::create_dir(&folder).expect("root may make groups");
+        let grouped = Self { victim: Some(Victim::idle()), folder };
+        fs::write(grouped.folder.join("cgroup.procs"), grouped.pid()).expect("it takes the process");
+        Some(grouped)
+    }
+
+    fn pid(&self) -> String {
+        self.victim.as_ref().map(|victim| victim.pid().to_string()).unwrap_or_default()
+    }
+}
+
+impl Drop for Grouped {
+    fn drop(&mut self) {
+        // The group can go once nobody is in it.
+        self.victim.take();
+        drop(fs::remove_dir(&self.folder));
+    }
+}
+
+#[test]
+fn a_process_with_a_control_group_of_its_own_is_told_apart_by_it() {
+    let host = Host::new();
+    let Some(grouped) = Grouped::new() else { return };
+    let name = grouped.folder.file_name().expect("it has one").to_string_lossy().into_owned();
+    for words in [&["--pid", &grouped.pid()][..], &["--cgroup", &name]] {
+        let ran =
+            host.inject(&[&["partition", "--to", "192.0.2.1", "--for", "3s", "--dry-run"], words].concat());
+        assert_eq!(ran.code, Some(0), "{words:?}: {}{}", ran.out, ran.err);
+        let chosen = format!("chosen by its control group /{name}");
+        assert!(ran.out.contains(&chosen), "{chosen} in\n{}", ran.out);
+    }
+}
+
 #[test]
 fn residue_blocks_until_it_is_removed() {
     let (host, victim) = (Host::new(), Victim::idle());

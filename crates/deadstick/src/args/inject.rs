@@ -160,7 +160,9 @@ fn target(entry: &Kind, aim: Aim) -> Option<Arg> {
         Aim::Container => ("ID", "This container, by its id or the beginning of it"),
         Aim::User => ("USER", "This user's sockets, by name or number"),
         Aim::Netns => ("NAME", "This network namespace, as `ip netns` names it"),
-        Aim::Dsn => ("URL", "This database; a password is better kept in $PGPASSWORD"),
+        Aim::Dsn => {
+            ("URL", "This database; the password may be in $PGPASSWORD, $MYSQL_PWD or $REDISCLI_AUTH")
+        }
         Aim::Path => ("PATH", "This file or folder"),
     };
     let mut help = help.to_owned();

@@ -5,8 +5,9 @@
 
 mod detached;
 mod lines;
+mod password;
 
-use deadstick_core::fault::Fault;
+use deadstick_core::fault::{Fault, Target};
 use deadstick_core::text::printable;
 use deadstick_faults::{HostFacts, Plan, doctor};
 use deadstick_runner::injection::{self, Ended, Order, Outcome, Settings};
@@ -59,7 +60,11 @@ fn find(args: &args::Inject) -> Result<Found, Failure> {
     let (parameters, mut notes) = targets::names::resolve(kind, args.parameters.clone())?;
     let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
     let fault = Fault::read(kind, pairs).map_err(|error| more(Failure::usage(error)))?;
-    let mut found = targets::find(fault, &args.target, args.witness)?;
+    let target = match &args.target {
+        Target::Dsn(dsn) => Target::Dsn(password::complete(dsn, |name| std::env::var(name).ok())),
+        other => other.clone(),
+    };
+    let mut found = targets::find(fault, &target, args.witness)?;
     notes.append(&mut found.notes);
     Ok(Found { notes, ..found })
 }
@@ -75,10 +80,14 @@ fn judge(context: &Context, args: &args::Inject, found: &Found) -> Result<(), Fa
 /// The incident whose timeline records it: the one asked for, else the one that people respond to now.
 fn incident(context: &Context, asked: Option<&str>) -> Result<Option<String>, Failure> {
     let state = context.state()?;
-    Ok(match asked {
-        Some(asked) => Some(incidents::find(&state, Some(asked))?),
-        None => incidents::current(&state)?,
-    })
+    if let Some(asked) = asked {
+        return Ok(Some(incidents::find(&state, Some(asked))?));
+    }
+    // The ledger is the record; a timeline that nobody named and that cannot be read keeps nobody from injecting.
+    Ok(incidents::current(&state).unwrap_or_else(|error| {
+        context.warn(&format!("not recorded on the newest incident's timeline: {error}"));
+        None
+    }))
 }
 
 /// Puts it in place and holds it to its end.
