@@ -90,7 +90,7 @@ pub enum Undo {
         /// Its name; ours begin with `deadstick`.
         table: String,
     },
-    /// Remove our root qdisc from a device, put back the captured one if there was one.
+    /// Remove our class from a device, and our root qdisc when no class of ours is left; put back the captured one.
     RemoveQdisc {
         /// Where.
         network: NetworkIdentity,
@@ -98,6 +98,21 @@ pub enum Undo {
         device: String,
         /// Our reserved handle's major number.
         handle: u16,
+        /// Our class; the whole root qdisc goes where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<TrafficClass>,
+        /// The root qdisc that was there, if somebody had set one up: it first, then what is below it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        put_back: Vec<CapturedQdisc>,
+    },
+    /// Remove a network device that we made.
+    RemoveDevice {
+        /// Where.
+        network: NetworkIdentity,
+        /// Its name.
+        device: String,
+        /// The number of its device group, which is our mark.
+        mark: u32,
     },
     /// End a process that we started only to hold something (a lock, a session, a relay).
     EndHolder {
@@ -124,6 +139,34 @@ pub enum Undo {
         /// The undos.
         steps: Vec<Undo>,
     },
+}
+
+/// A traffic class of ours under the reserved handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrafficClass {
+    /// Its minor number.
+    pub minor: u16,
+    /// Carried by the class itself, so that one that somebody else made under the same number is left alone.
+    pub mark: u16,
+}
+
+/// A qdisc or class as the kernel showed it: enough to make it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CapturedQdisc {
+    /// What it is called.
+    pub kind: String,
+    /// A class, not a qdisc.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_class: bool,
+    /// Its handle, both numbers of it.
+    pub handle: u32,
+    /// What it is below of.
+    pub parent: u32,
+    /// Its options in hexadecimal digits, as the kernel showed them; none where it showed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
 }
 
 /// A session of ours on a database server.

@@ -8,12 +8,13 @@ mod host;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use deadstick_core::fault::{Direction, Flow};
 use deadstick_core::identity::NetworkIdentity;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::kernel::{Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
-use crate::network::{Netlink, NetlinkError, diag, enter, nft, qdisc};
+use crate::network::{Netlink, NetlinkError, diag, enter, ifb, nft, qdisc};
 use crate::plan::HostFacts;
 
 /// The name of tables made only to see whether they can be.
@@ -66,10 +67,15 @@ pub fn may_change(network: &NetworkIdentity) -> Result<(), String> {
 /// What plans depend on.
 #[must_use]
 pub fn facts() -> HostFacts {
-    let (device_hooks, redirect, netem) =
-        in_a_namespace(|| (table(Layer::Device).is_ok(), redirect().is_ok(), qdisc::probe_netem().is_ok()))
-            .unwrap_or_default();
-    HostFacts { device_hooks, redirect, netem, relay: false }
+    in_a_namespace(|| HostFacts {
+        device_hooks: table(Layer::Device).is_ok(),
+        redirect: redirect().is_ok(),
+        htb: qdisc::probe_htb().is_ok(),
+        netem: qdisc::probe_netem().is_ok(),
+        forward: forward().is_ok(),
+        relay: false,
+    })
+    .unwrap_or_default()
 }
 
 /// Runs in a fresh network namespace.
@@ -86,7 +92,7 @@ fn in_a_namespace<T: Send>(probe: impl FnOnce() -> T + Send) -> Result<T, String
 /// Name, what needs it, how it is probed, what happens without it.
 type Named = (&'static str, &'static str, &'static str, &'static str);
 
-const fn network_names() -> [Named; 5] {
+const fn network_names() -> [Named; 7] {
     [
         (
             "nftables owner tables",
@@ -113,10 +119,22 @@ const fn network_names() -> [Named; 5] {
             "they are refused",
         ),
         (
+            "HTB",
+            "latency, loss, duplicate, corrupt, reorder, rate",
+            "an htb qdisc on the loopback of a network namespace made for it",
+            "they are refused, but latency of a TCP peer",
+        ),
+        (
+            "ifb devices",
+            "the same for what is received",
+            "an ifb device and an nftables rule that forwards to it",
+            "only what is sent can be impaired",
+        ),
+        (
             "netem",
             "latency, loss, duplicate, corrupt, reorder",
             "a netem qdisc on the loopback of a network namespace made for it",
-            "latency of a TCP peer goes through a relay; the rest, and latency of whole links, is refused",
+            "latency of a TCP peer goes through a relay, a rate is kept by HTB; the rest is refused",
         ),
     ]
 }
@@ -128,6 +146,8 @@ fn network_capabilities() -> Vec<Capability> {
         text(table(Layer::Device)),
         text(redirect()),
         text(diag::connections().map(drop)),
+        text(qdisc::probe_htb()),
+        text(forward()),
         text(qdisc::probe_netem()),
     ];
     let named = network_names().into_iter().zip(answers);
@@ -152,6 +172,12 @@ fn redirect() -> Result<(), NetlinkError> {
         Layer::Internet,
         TableEffect::Redirect { peer: SocketAddr::from(([192, 0, 2, 1], 9)), port: 9, mark: 1 },
     )
+}
+
+fn forward() -> Result<(), NetlinkError> {
+    let device = ifb::make("deadstick-trial", 1)?;
+    let flow = Flow { direction: Direction::Ingress, ..Flow::default() };
+    try_table(Layer::Device, TableEffect::Forward { flow, class: 1, device: device.index })
 }
 
 fn try_table(layer: Layer, effect: TableEffect) -> Result<(), NetlinkError> {

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use deadstick_core::fault::Direction;
 use deadstick_core::identity::NetworkIdentity;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,8 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes relays.
 pub trait RelayFactory: Send + Sync {
-    /// Starts one: accepts on the listener, dials the peer for each connection, and passes bytes on late towards
-    /// the peer, their end included, as a shaped device does; answers come back at once. Dropping what is returned stops it and closes its connections.
+    /// Starts one: accepts on the listener, dials the peer for each connection, and passes bytes on late the ways that are asked
+    /// for, their end included, as shaped devices do; those of the other way at once. Dropping what is returned stops it and
+    /// closes its connections.
     ///
     /// # Errors
     /// It could not be started.
@@ -40,6 +42,8 @@ pub struct RelayOrder {
     pub delay: Duration,
     /// Plus or minus this much.
     pub jitter: Duration,
+    /// Which bytes: those to the peer are what is sent.
+    pub direction: Direction,
     /// Makes connections to the peer from inside the network.
     pub dial: Dialer,
 }

@@ -12,10 +12,12 @@ use std::time::Duration;
 use common::{Bench, Pair, WITNESS, fault, store};
 use deadstick_core::fault::{Flow, ResolvedTarget, Signal, Target};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
-    Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place, PortOwner,
-    Processes, Reach, Reception, Sent, Sockets, Table, TableEffect, TableSpec,
+    ClassSpec, Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place,
+    PortOwner, Processes, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets, Table,
+    TableEffect, TableSpec,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -28,6 +30,8 @@ struct World {
     stopped: bool,
     ended: bool,
     tables: Vec<TableSpec>,
+    classes: Vec<TrafficClass>,
+    intakes: Vec<u32>,
     calls: Vec<String>,
     machine: machine::Machine,
     /// Tables are taken and do nothing, as on an interface that carries no traffic.
@@ -103,25 +107,6 @@ impl Networks for Fake {
         Ok(self.with(|world| world.tables.iter().any(|table| table.name == name)))
     }
 
-    fn shapeable(&self, _: &NetworkIdentity) -> Result<Vec<String>, KernelError> {
-        Ok(vec!["dsa".to_owned()])
-    }
-
-    fn make_late(
-        &self,
-        _: &NetworkIdentity,
-        device: &str,
-        _: Duration,
-        _: Duration,
-    ) -> Result<(), KernelError> {
-        self.with(|world| world.calls.push(format!("late {device}")));
-        Ok(())
-    }
-
-    fn remove_root_qdisc(&self, _: &NetworkIdentity, _: &str, _: u16) -> Result<bool, KernelError> {
-        Ok(false)
-    }
-
     fn reach(&self, _: &NetworkIdentity, _: SocketAddr, _: Duration) -> Result<Reach, KernelError> {
         Ok(if self.silent() { Reach::Silent } else { Reach::Accepted(Duration::from_millis(1)) })
     }
@@ -175,6 +160,68 @@ impl Destroyer for Fake {
     }
 }
 
+/// A network with one device. Which classes do what is measured on real kernels.
+impl Shaping for Fake {
+    fn shapeable(&self, _: &NetworkIdentity) -> Result<Vec<Shapeable>, KernelError> {
+        let minors = self.with(|world| world.classes.iter().map(|id| id.minor).collect());
+        Ok(vec![Shapeable { device: "dsa".to_owned(), root: Root::Default, minors }])
+    }
+
+    fn capture(&self, _: &NetworkIdentity, _: &str) -> Result<Vec<CapturedQdisc>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    fn add_class(&self, _: &NetworkIdentity, device: &str, class: &ClassSpec) -> Result<(), KernelError> {
+        self.with(|world| {
+            world.calls.push(format!("class {device}"));
+            world.classes.push(class.id);
+        });
+        Ok(())
+    }
+
+    fn add_intake(&self, _: &NetworkIdentity, _: &str, mark: u32, _: &ClassSpec) -> Result<u32, KernelError> {
+        self.with(|world| {
+            world.calls.push("intake".to_owned());
+            world.intakes.push(mark);
+        });
+        Ok(7)
+    }
+
+    fn shown(&self, _: &NetworkIdentity, _: &str, _: &ClassSpec) -> Result<Option<Shown>, KernelError> {
+        let chosen = self.with(|world| u64::from(!world.inert && !world.tables.is_empty()));
+        Ok(Some(Shown { sent: chosen, as_asked: true, ..Shown::default() }))
+    }
+
+    fn remove_class(
+        &self,
+        _: &NetworkIdentity,
+        device: &str,
+        _: u16,
+        class: Option<TrafficClass>,
+        _: &[CapturedQdisc],
+    ) -> Result<bool, KernelError> {
+        Ok(self.with(|world| {
+            world.calls.push(format!("no class {device}"));
+            let before = world.classes.len();
+            world.classes.retain(|one| class.is_some_and(|class| *one != class));
+            world.classes.len() < before
+        }))
+    }
+
+    fn remove_device(&self, _: &NetworkIdentity, _: &str, mark: u32) -> Result<bool, KernelError> {
+        Ok(self.with(|world| {
+            world.calls.push("no intake".to_owned());
+            let before = world.intakes.len();
+            world.intakes.retain(|one| *one != mark);
+            world.intakes.len() < before
+        }))
+    }
+
+    fn knock(&self, _: &NetworkIdentity, _: SocketAddr, _: u32, _: Duration) -> Result<(), KernelError> {
+        Ok(())
+    }
+}
+
 struct FakeTable(Fake, String);
 
 impl Table for FakeTable {
@@ -222,7 +269,8 @@ fn fake_target() -> ResolvedTarget {
     }
 }
 
-const FACTS: HostFacts = HostFacts { device_hooks: true, redirect: true, netem: true, relay: false };
+const FACTS: HostFacts =
+    HostFacts { device_hooks: true, redirect: true, htb: true, netem: true, forward: true, relay: false };
 
 /// The body. Its process is not killed until the end.
 async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
@@ -245,6 +293,11 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
     let injected = injector.inject(fault("socket-kill"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
+    let slow = fault("rate rate=10MiB/s");
+    let injected = injector.inject(slow, target.clone(), LEASE).await.expect("injected");
+    assert!(injected.proof.landed, "{:?}", injected.proof);
+    assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
+    assert!(matches!(answers(), Reach::Accepted(_)));
     let both = [fault("vanish"), fault("pause")];
     for fault in both {
         injector.inject(fault, target.clone(), LEASE).await.expect("injected");
@@ -267,10 +320,15 @@ async fn on_the_fake() {
     let fake = Fake::default();
     conforms(Arc::new(fake.clone()), fake_target()).await;
     let calls = fake.with(|world| world.calls.clone());
-    assert_eq!(calls.iter().filter(|call| call.starts_with("install")).count(), 4, "{calls:?}");
-    assert_eq!(calls.iter().filter(|call| *call == "remove").count(), 4, "{calls:?}");
-    let signals: Vec<_> =
-        calls.iter().filter(|call| !call.starts_with("install") && *call != "remove").collect();
+    assert_eq!(calls.iter().filter(|call| call.starts_with("install")).count(), 6, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| *call == "remove").count(), 6, "{calls:?}");
+    for made in ["class dsa", "intake", "no class dsa", "no intake"] {
+        assert_eq!(calls.iter().filter(|call| *call == made).count(), 1, "{made}: {calls:?}");
+    }
+    let signals: Vec<_> = calls
+        .iter()
+        .filter(|call| ["Stop", "Continue"].contains(&call.as_str()) || call.starts_with("End"))
+        .collect();
     assert_eq!(signals, ["Stop", "Continue", "End(Kill)"]);
 }
 

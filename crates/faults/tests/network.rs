@@ -12,7 +12,7 @@ use common::{Bench, Pair, WITNESS, eventually, fault};
 use deadstick_core::fault::{Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_core::units::HumanDuration;
-use deadstick_faults::kernel::{Layer, Linux, Networks, Reach, TableEffect, TableSpec};
+use deadstick_faults::kernel::{Layer, Linux, Networks, Reach, Shaping, TableEffect, TableSpec};
 use deadstick_faults::network::enter;
 use deadstick_faults::relay::{RelayFactory, RelayOrder};
 use deadstick_faults::{FaultError, HostFacts, Injector, Settings, Undone, doctor};
@@ -290,7 +290,9 @@ async fn a_root_qdisc_of_somebody_else_is_refused_and_stays() {
     assert!(matches!(&refused, Err(FaultError::Refused { what, .. }) if what.contains("tbf")), "{refused:?}");
     assert_eq!(tc(&target, "qdisc show dev dsa"), before);
     assert!(
-        !Linux.remove_root_qdisc(target.network.as_ref().expect("a network"), "dsa", 0xdead).expect("looked")
+        !Linux
+            .remove_class(target.network.as_ref().expect("a network"), "dsa", 0xdead, None, &[])
+            .expect("looked")
     );
     assert_eq!(tc(&target, "qdisc show dev dsa"), before);
     assert_eq!(injector.close().await, []);
@@ -314,8 +316,8 @@ async fn the_table_sends_chosen_packets_to_the_class_and_no_others() {
     assert!(passes(&target, 7000) && sent(), "another port is not chosen");
     assert!(passes(&target, 7001) && !sent(), "this one is");
     table.remove().expect("removed");
-    assert!(Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("removed"));
-    assert!(!Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("gone already"));
+    assert!(Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("removed"));
+    assert!(!Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("gone already"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -361,7 +363,7 @@ async fn a_network_is_found_again_when_the_process_that_stood_for_it_has_ended()
             .is_err(),
         "nothing new goes to a network whose identity is gone"
     );
-    assert!(Linux.remove_root_qdisc(&network, "dsa", 0xdead).expect("found"));
+    assert!(Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("found"));
     drop(other);
     assert!(Linux.has_table(&network, "deadstick-late").is_err(), "gone with its last process");
 }

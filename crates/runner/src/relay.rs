@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadstick_core::fault::Direction;
 use deadstick_faults::relay::{Dialer, RelayFactory, RelayOrder};
 use deadstick_proxy::{Connect, Connecting, Latency, Proxy, SlowClose, Stream, Toxic};
 use tokio::runtime::Handle;
@@ -17,7 +18,7 @@ pub struct ProxyRelays;
 
 impl RelayFactory for ProxyRelays {
     fn start(&self, order: RelayOrder) -> io::Result<Box<dyn Send>> {
-        let RelayOrder { listener, upstream, delay, jitter, dial } = order;
+        let RelayOrder { listener, upstream, delay, jitter, direction, dial } = order;
         let connect = InsideConnect(Arc::new(dial));
         let builder =
             Proxy::builder("deadstick-relay", upstream.to_string()).listener(listener).connect(connect);
@@ -32,9 +33,15 @@ impl RelayFactory for ProxyRelays {
             // On a late link the end of a connection is as late as its bytes; the latency toxic, as its model, passes it on
             // at once.
             let end = SlowClose { delay: millis(delay) };
-            let added = proxy
-                .add_toxic(Toxic::new(latency, Stream::Upstream))
-                .and_then(|_| proxy.add_toxic(Toxic::new(end, Stream::Upstream)));
+            let streams: &[Stream] = match direction {
+                Direction::Egress => &[Stream::Upstream],
+                Direction::Ingress => &[Stream::Downstream],
+                Direction::Both => &[Stream::Upstream, Stream::Downstream],
+            };
+            let added = streams.iter().try_for_each(|stream| {
+                proxy.add_toxic(Toxic::new(latency.clone(), *stream))?;
+                proxy.add_toxic(Toxic::new(end.clone(), *stream)).map(drop)
+            });
             let failed = added.is_err();
             drop(started.send(added.map_err(|error| io::Error::other(error.to_string()))));
             if !failed {

@@ -6,7 +6,7 @@ use crate::fault::{Direction, Fault, Flow, Impaired, Impairment, LockMode, Peer,
 /// What a fault does, in words.
 #[must_use]
 pub fn fault_words(fault: &Fault) -> String {
-    if let Some(Impaired { impairment, flow }) = fault.impaired() {
+    if let Some(Impaired { impairment, flow, .. }) = fault.impaired() {
         return impaired_words(impairment, flow);
     }
     match fault {

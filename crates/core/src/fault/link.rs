@@ -57,13 +57,16 @@ pub struct Impaired {
     /// Which packets.
     #[serde(flatten)]
     pub flow: Flow,
+    /// A root queueing discipline that somebody set up on a device steps aside meanwhile, instead of the fault being refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
 }
 
 impl Impaired {
     /// Late packets, and nothing else.
     #[must_use]
     pub fn late(delay: HumanDuration, jitter: HumanDuration, flow: Flow) -> Self {
-        Self { impairment: Impairment { delay, jitter, ..Impairment::default() }, flow }
+        Self { impairment: Impairment { delay, jitter, ..Impairment::default() }, flow, replace: false }
     }
 }
 
@@ -77,6 +80,15 @@ impl Impairment {
             && jitter.0.is_zero()
             && rate.is_none()
             && shares.iter().all(|share| share.ratio() == 0.0)
+    }
+
+    /// Gilbert's two chances, where losses come in bursts: that a burst begins behind a packet that passes, and that it
+    /// ends with a packet that is lost.
+    #[must_use]
+    pub fn burst_chances(&self) -> Option<(f64, f64)> {
+        let ends = 1.0 / f64::from(self.burst.filter(|burst| *burst > 0)?);
+        let loss = self.loss.ratio();
+        (loss < 1.0).then(|| (ends * loss / (1.0 - loss), ends))
     }
 
     /// What makes no sense about it, as the problem and what to write instead.
@@ -106,6 +118,12 @@ impl Impairment {
         }
         if self.burst.is_some() && self.loss.ratio() >= 1.0 {
             return Some(("bursts where everything is lost".to_owned(), "leave the burst out"));
+        }
+        if self.burst_chances().is_some_and(|(begins, _)| begins > 1.0) {
+            return Some((
+                format!("a loss of {} in bursts of {}", self.loss, self.burst.unwrap_or_default()),
+                "a packet passes between two bursts: give longer bursts or less loss",
+            ));
         }
         if self.distribution != Distribution::Uniform && self.jitter.0.is_zero() {
             return Some((format!("a {} distribution without jitter", self.distribution), "add a jitter"));
@@ -211,6 +229,7 @@ mod tests {
             "burst=2",
             "colour=red",
             "loss=100%,burst=2",
+            "loss=67%,burst=2",
             "delay=1s,distribution=normal",
         ] {
             assert!(bad.parse::<Impairment>().is_err(), "{bad}");

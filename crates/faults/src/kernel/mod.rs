@@ -8,6 +8,7 @@ mod cgroup;
 mod limits;
 mod network;
 mod process;
+mod shaping;
 mod sockets;
 mod storage;
 
@@ -15,6 +16,7 @@ pub use cgroup::{Control, GroupPlace, Groups};
 pub use limits::{FileLimit, Limits};
 pub use network::{Conversation, Layer, Networks, Reach, Table, TableEffect, TableSpec};
 pub use process::{Delivery, Processes, Reception, Sent};
+pub use shaping::{ClassSpec, Root, Shapeable, Shaping, Shown};
 pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
 pub use storage::{Space, Storage};
 
@@ -67,15 +69,29 @@ pub enum KernelError {
         /// Its major number.
         handle: u32,
     },
+    /// A root qdisc that cannot be put back as it was.
+    #[error("the root qdisc of {device} cannot step aside: {why}")]
+    Uncapturable {
+        /// Whose.
+        device: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Our root qdisc is there in the place of another one, for one fault alone.
+    #[error("the root qdisc of {device} has stepped aside for another fault already")]
+    Replaced {
+        /// Whose.
+        device: String,
+    },
     /// The network has no device but loopback.
     #[error("the network has no device but loopback, so there is no link to disturb")]
     NoLink,
 }
 
 /// Everything that faults ask of the machine.
-pub trait Kernel: Processes + Groups + Limits + Storage + Networks + Sockets {}
+pub trait Kernel: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets {}
 
-impl<T: Processes + Groups + Limits + Storage + Networks + Sockets> Kernel for T {}
+impl<T: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets> Kernel for T {}
 
 /// The kernel this program runs on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,6 +4,7 @@
 //! undone. Leaves the order of the steps, the ledger and the guardian to [`crate::injector`], and what another process can
 //! undo to [`crate::undo`](mod@crate::undo).
 
+pub(crate) mod branch;
 pub(crate) mod file_limit;
 pub(crate) mod kill;
 mod late;

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Flow, Peer};
+use deadstick_core::fault::{Direction, Flow, Impairment, Peer};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
-use deadstick_core::units::HumanDuration;
 use futures_util::future::BoxFuture;
 
 use super::late::{Timed, compared, time};
@@ -18,19 +17,32 @@ use crate::kernel::{Layer, TableEffect};
 use crate::plan::{HostFacts, Planned, PlannedObject};
 use crate::relay::{self, Dialer, RelayOrder};
 
-/// Plans a relay for one peer.
+/// Plans a relay for one peer: all that can be done without netem, and only for what is late and nothing else.
 pub(crate) fn plan(
     network: NetworkIdentity,
-    late: (Duration, Duration),
+    impairment: &Impairment,
     flow: &Flow,
     host: &HostFacts,
 ) -> Result<Planned, FaultError> {
+    let Impairment { delay, jitter, .. } = impairment.clone();
+    if (Impairment { delay, jitter, ..Impairment::default() }) != *impairment {
+        return Err(FaultError::refused(
+            format!("{impairment} needs netem, which this kernel does not have"),
+            "without it packets can be slow (`rate` alone), or a TCP peer late (`delay` and `jitter` alone)",
+        ));
+    }
     let [Peer { address, prefix: None, port: Some(port) }] = flow.to.as_slice() else {
         return Err(FaultError::refused(
             "latency of a whole link needs netem, which this kernel does not have",
             "name one TCP peer with its port: a relay makes that link late",
         ));
     };
+    if !flow.from.is_empty() || flow.iface.is_some() || flow.cgroup.is_some() || flow.user.is_some() {
+        return Err(FaultError::refused(
+            "without netem, which this kernel does not have, latency is the whole network's on its way to a peer",
+            "name the peer only, by its address and port",
+        ));
+    }
     if !(host.relay && host.redirect) {
         let lacks = if host.relay { "nftables redirect" } else { "a relay" };
         return Err(FaultError::refused(
@@ -39,10 +51,16 @@ pub(crate) fn plan(
         ));
     }
     let peer = SocketAddr::new(*address, *port);
-    let (delay, jitter) = (HumanDuration(late.0), HumanDuration(late.1));
+    let late = (delay.0, jitter.0);
+    let direction = flow.direction;
+    let way = match direction {
+        Direction::Egress => format!("to {peer}"),
+        Direction::Ingress => format!("from {peer}"),
+        Direction::Both => format!("to and from {peer}"),
+    };
     let objects = vec![
         PlannedObject::new(
-            format!("a relay in the same network that passes bytes to {peer} after {delay} ± {jitter}"),
+            format!("a relay in the same network that passes bytes {way} on after {delay} ± {jitter}"),
             "end the relay and its connections",
         ),
         table::owned(&network, &format!("sends new connections to {peer} through the relay")),
@@ -51,7 +69,7 @@ pub(crate) fn plan(
             "none: they reconnect",
         ),
     ];
-    Ok(Planned::new(Relayed { network, peer, late }, objects))
+    Ok(Planned::new(Relayed { network, peer, late, direction }, objects))
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +77,7 @@ struct Relayed {
     network: NetworkIdentity,
     peer: SocketAddr,
     late: (Duration, Duration),
+    direction: Direction,
 }
 
 struct Relaying {
@@ -83,15 +102,16 @@ impl Means for Relayed {
 impl Effect for Relaying {
     fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
         Box::pin(async move {
-            let Relayed { network, peer, late: (delay, jitter) } = &self.means;
+            let Relayed { network, peer, late: (delay, jitter), direction } = &self.means;
             let factory = site.relay.clone().ok_or_else(|| failed("there is no relay"))?;
             let (inside, upstream, delay, jitter) = (network.clone(), *peer, *delay, *jitter);
+            let direction = *direction;
             let prepared = tokio::task::spawn_blocking(move || {
                 let listener = relay::listener(&inside, upstream)
                     .map_err(|error| error.to_string())?
                     .map_err(|error| error.to_string())?;
                 let dial = Dialer::new(&inside, upstream).map_err(|error| error.to_string())?;
-                Ok::<_, String>(RelayOrder { listener, upstream, delay, jitter, dial })
+                Ok::<_, String>(RelayOrder { listener, upstream, delay, jitter, direction, dial })
             });
             let order = prepared.await.map_err(|_| FaultError::Lost)?.map_err(failed)?;
             let port = order.listener.local_addr().map_err(|error| failed(error.to_string()))?.port();
@@ -107,13 +127,15 @@ impl Effect for Relaying {
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             // The end of a connection takes longer because the relay is late.
-            let Relayed { network, peer, late } = &self.means;
+            let Relayed { network, peer, late, direction } = &self.means;
             let Some(plain) = self.plain else {
                 return Ok(unseen(format!(
                     "{peer} did not answer the end of a connection before, so there is nothing to compare with"
                 )));
             };
-            let now = time(site, network, *peer, Timed::Farewell, *late).await?;
+            let ways = if *direction == Direction::Both { 2 } else { 1 };
+            let late = (late.0 * ways, late.1 * ways);
+            let now = time(site, network, *peer, Timed::Farewell, late).await?;
             Ok(compared(*peer, plain, now, late.0))
         })
     }

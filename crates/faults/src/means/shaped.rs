@@ -1,23 +1,23 @@
-//! Traffic classes that hurt: an owned table chooses packets, and netem under our root qdisc makes them late.
+//! Traffic classes that hurt: owned tables choose packets, and netem or HTB under our root qdisc makes them late, few or slow.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Fault, Flow, Impaired, Peer, ResolvedTarget};
-use deadstick_core::identity::NetworkIdentity;
+use deadstick_core::fault::{Direction, Fault, Flow, Impaired, Impairment, Peer, ResolvedTarget};
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
+use super::branch::{Branch, Wanted};
 use super::late::{Timed, compared, time};
-use super::table::{self, DISCARD, Held, PATIENCE, by_count};
-use super::{Effect, Means, Prepared, Site, Step, relayed};
+use super::table::{self, DISCARD, Held};
+use super::{Effect, Means, Prepared, Site, Step, relayed, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
-use crate::kernel::{Layer, TableEffect};
+use crate::kernel::{Layer, Shown};
 use crate::network::qdisc;
 use crate::plan::{HostFacts, Planned, PlannedObject};
 
-/// Plans late packets: by netem, or without it by a relay for one peer.
+/// Plans packets that suffer: by netem, by HTB where only the rate counts, or by a relay for one peer where there is no netem.
 pub(crate) fn plan(
     fault: &Fault,
     impaired: &Impaired,
@@ -25,96 +25,256 @@ pub(crate) fn plan(
     host: &HostFacts,
 ) -> Result<Planned, FaultError> {
     let network = table::network(fault, target)?;
-    let Impaired { impairment, flow } = impaired;
+    let Impaired { impairment, flow, replace } = impaired;
+    can_be_kept(impairment)?;
+    let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
+    if !only_rate && !host.netem {
+        return relayed::plan(network, impairment, flow, host);
+    }
+    ways_are_open(flow, host)?;
+    let means = if only_rate { "htb" } else { "htb with netem" };
+    let mut objects = Vec::new();
+    if flow.direction != Direction::Ingress {
+        let device = flow.iface.as_deref().map_or("each device".to_owned(), |name| format!("device {name}"));
+        let aside = if *replace { "; a root qdisc that somebody set up steps aside" } else { "" };
+        objects.push(PlannedObject::new(
+            format!("a class below the root qdisc of {device} of that network, {means}: {impairment}{aside}"),
+            "remove the class by number and mark, and the root qdisc by its reserved handle when no class is left; what was \
+             there takes its place again",
+        ));
+    }
+    if flow.direction != Direction::Egress {
+        objects.push(PlannedObject::new(
+            format!("an ifb device deadstick… in that network, with a class, {means}: {impairment}"),
+            "remove the device by name and mark",
+        ));
+    }
+    objects.push(table::owned(&network, &chooses(flow)));
+    let ask = table::asked(&flow.to, target);
+    let wanted = Wanted {
+        network,
+        impairment: impairment.clone(),
+        flow: flow.clone(),
+        netem: !only_rate,
+        replace: *replace,
+    };
+    Ok(Planned::new(Shaped { wanted, layer: table::layer(host), ask }, objects))
+}
+
+fn chooses(flow: &Flow) -> String {
+    let whom: Vec<_> = flow.to.iter().map(Peer::to_string).collect();
+    let whom = if whom.is_empty() { "everybody".to_owned() } else { whom.join(", ") };
+    match flow.direction {
+        Direction::Egress => format!("sends packets to {whom} through the class"),
+        Direction::Ingress => format!("leads packets from {whom} through the device"),
+        Direction::Both => {
+            format!("sends packets to {whom} through the class, leads those from {whom} through the device")
+        }
+    }
+}
+
+/// Refuses what the kernel's numbers do not hold.
+fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
     if let Some((what, hint)) = impairment.nonsense() {
         return Err(FaultError::refused(what, hint));
     }
-    let late = (impairment.delay.0, impairment.jitter.0);
-    if !host.netem {
-        return relayed::plan(network, late, flow, host);
+    if impairment.jitter.0 > qdisc::LONGEST_JITTER {
+        return Err(FaultError::refused(
+            format!("a jitter of {}", impairment.jitter),
+            "netem computes with at most 2.147 s",
+        ));
     }
-    let whom: Vec<_> = flow.to.iter().map(Peer::to_string).collect();
-    let whom = if whom.is_empty() { "everybody".to_owned() } else { whom.join(", ") };
-    let (delay, jitter) = (impairment.delay, impairment.jitter);
-    let objects = vec![
-        PlannedObject::new(
-            format!("the root qdisc of each device of that network: htb with netem, {delay} ± {jitter}"),
-            "remove it by its reserved handle; the kernel's own choice takes its place again",
-        ),
-        table::owned(&network, &format!("sends packets to {whom} through that netem")),
-    ];
-    let ask = table::asked(&flow.to, target);
-    Ok(Planned::new(Shaped { network, layer: table::layer(host), flow: flow.clone(), late, ask }, objects))
+    match impairment.rate {
+        Some(rate) if rate < qdisc::SLOWEST => Err(FaultError::refused(
+            format!("a rate of {rate}"),
+            format!("HTB keeps rates from {} on", qdisc::SLOWEST),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what this host cannot choose, or not hurt.
+fn ways_are_open(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
+    if !host.htb {
+        return Err(FaultError::refused(
+            "this kernel has no HTB, which carries our classes",
+            "see `deadstick doctor`",
+        ));
+    }
+    if flow.direction == Direction::Egress {
+        return Ok(());
+    }
+    let hint = "give `direction` as egress: then only what is sent suffers";
+    if !host.forward {
+        return Err(FaultError::refused(
+            "this kernel cannot queue what is received (ifb and nftables fwd)",
+            hint,
+        ));
+    }
+    if flow.cgroup.is_some() || flow.user.is_some() {
+        return Err(FaultError::refused(
+            "what is received has no process and no user yet where it could be queued",
+            hint,
+        ));
+    }
+    Ok(())
 }
 
 #[derive(Clone, Debug)]
 struct Shaped {
-    network: NetworkIdentity,
+    wanted: Wanted,
     layer: Layer,
-    flow: Flow,
-    late: (Duration, Duration),
     ask: Option<SocketAddr>,
 }
 
 struct Shaping {
     means: Shaped,
-    devices: Vec<String>,
+    branch: Branch,
     /// How long the peer took to answer before.
     plain: Option<Duration>,
-    table: Held,
+    tables: [Held; 2],
 }
 
 impl Means for Shaped {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
-            let inside = self.network.clone();
-            let devices = match site.blocking(move |kernel| kernel.shapeable(&inside)).await {
-                Ok(devices) => devices,
-                Err(error) => return Err(FaultError::refused(error.to_string(), "nothing was touched")),
-            };
-            let plain = match self.ask.filter(|ask| ask.port() != DISCARD) {
-                Some(ask) => time(site, &self.network, ask, Timed::Connect, self.late).await?,
+            let branch = Branch::prepare(site, self.wanted.clone(), 0).await?;
+            let plain = match self.ask.filter(|ask| ask.port() != DISCARD && self.is_timed()) {
+                Some(ask) => time(site, &self.wanted.network, ask, Timed::Connect, self.late()).await?,
                 None => None,
             };
-            // The table first: from then on nothing is late, and the qdisc is inert.
-            let table = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
-            let qdisc = |device: &String| Undo::RemoveQdisc {
-                network: self.network.clone(),
-                device: device.clone(),
-                handle: qdisc::HANDLE,
-            };
-            let undo = Undo::All { steps: std::iter::once(table).chain(devices.iter().map(qdisc)).collect() };
-            let table = Held::default();
-            Ok(Prepared::new(undo, Shaping { means: self.clone(), devices, plain, table }))
+            // The tables first: from then on nothing is chosen, and the classes are inert.
+            let table = |table| Undo::RemoveTable { network: self.wanted.network.clone(), table };
+            let tables = names(site).map(table).into_iter();
+            let undo = Undo::All { steps: tables.chain(branch.undo()).collect() };
+            let tables = [Held::default(), Held::default()];
+            Ok(Prepared::new(undo, Shaping { means: self.clone(), branch, plain, tables }))
         })
+    }
+}
+
+/// One table for what is sent and one for what is received: they take packets at different hooks.
+fn names(site: &Site) -> [String; 2] {
+    [site.table_name(), format!("{}-in", site.table_name())]
+}
+
+impl Shaped {
+    fn late(&self) -> (Duration, Duration) {
+        (self.wanted.impairment.delay.0, self.wanted.impairment.jitter.0)
+    }
+
+    /// A connection that takes longer is the proof, unless so much is lost or overtakes that it says nothing.
+    fn is_timed(&self) -> bool {
+        let Impairment { delay, loss, corrupt, reorder, rate, .. } = &self.wanted.impairment;
+        let spoilt = loss.ratio() + corrupt.ratio() + reorder.ratio();
+        !delay.0.is_zero() && spoilt == 0.0 && rate.is_none()
+    }
+
+    /// How often a round trip is delayed.
+    fn ways(&self) -> u32 {
+        if self.wanted.flow.direction == Direction::Both { 2 } else { 1 }
     }
 }
 
 impl Effect for Shaping {
     fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
         Box::pin(async move {
-            let Shaped { network, layer, flow, late: (delay, jitter), .. } = &self.means;
-            for device in self.devices.clone() {
-                let (network, delay, jitter) = (network.clone(), *delay, *jitter);
-                site.blocking(move |kernel| kernel.make_late(&network, &device, delay, jitter)).await?;
+            let effects = self.branch.apply(site).await?;
+            let Shaped { wanted, layer, .. } = &self.means;
+            for ((held, name), effect) in self.tables.iter_mut().zip(names(site)).zip(effects) {
+                held.install_as(name, site, &wanted.network, *layer, effect).await?;
             }
-            let effect = TableEffect::Classify { flow: flow.clone(), class: qdisc::class() };
-            self.table.install(site, network, *layer, effect).await
+            Ok(())
         })
     }
 
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            // A connection takes longer because its packets are late.
-            let (Some(ask), Some(plain)) = (self.means.ask, self.plain) else {
-                return Ok(by_count(self.table.hits(PATIENCE).await?, "no peer answers"));
-            };
-            let now = time(site, &self.means.network, ask, Timed::Connect, self.means.late).await?;
-            Ok(compared(ask, plain, now, self.means.late.0))
+            let means = &self.means;
+            if let (Some(ask), Some(plain)) = (means.ask, self.plain) {
+                // A connection takes longer because its packets are late.
+                let (delay, jitter) = means.late();
+                let late = (delay * means.ways(), jitter * means.ways());
+                let now = time(site, &means.wanted.network, ask, Timed::Connect, late).await?;
+                return Ok(compared(ask, plain, now, late.0));
+            }
+            self.counted(site).await
         })
     }
 
     fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move { self.table.release().await })
+        Box::pin(async move {
+            let [first, second] = self.tables;
+            first.release().await | second.release().await
+        })
     }
+}
+
+/// How often packets are sent to be hurt, before what was seen must do.
+const KNOCKS: u32 = 6;
+/// How long each of them waits for its effect.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+impl Shaping {
+    /// Packets of the target's network, sent for this, meet the classes: by the kernel's own count.
+    async fn counted(&self, site: &Site) -> Result<Proof, FaultError> {
+        let Wanted { network, impairment, .. } = &self.means.wanted;
+        let loss = impairment.loss.ratio();
+        // Of so many independent packets one in a thousand times none is lost; bursts need as many times more.
+        let enough = if loss > 0.0 {
+            (7.0 / loss).min(2_000.0) as u32 * impairment.burst.unwrap_or(1).min(20)
+        } else {
+            20
+        };
+        // A slow link is given what it needs a moment for.
+        let enough = impairment.rate.map_or(enough, |rate| enough.max((rate.0 / 5_000).clamp(4, 300) as u32));
+        let mut shown = (None, None);
+        for _ in 0..KNOCKS {
+            if let Some(ask) = self.means.ask {
+                let network = network.clone();
+                let datagrams = (enough / 3).clamp(1, 1_000);
+                site.blocking(move |kernel| kernel.knock(&network, ask, datagrams, BETWEEN)).await?;
+            } else {
+                tokio::time::sleep(BETWEEN).await;
+            }
+            shown = self.branch.shown(site).await?;
+            let (through, dropped) = totals(shown);
+            if through > 0 && (loss < 0.001 || dropped > 0) {
+                break;
+            }
+        }
+        let (through, dropped) = totals(shown);
+        let as_asked = [shown.0, shown.1].into_iter().flatten().all(|one| one.as_asked);
+        let way = |word: &str, one: Option<Shown>| {
+            one.map(|one| {
+                let Shown { sent, dropped, waiting, .. } = one;
+                format!(
+                    "{word} {} packets: {sent} passed, {waiting} wait, {dropped} were dropped",
+                    sent + waiting + dropped
+                )
+            })
+        };
+        let words: Vec<_> = [way("of what is sent", shown.0), way("of what is received", shown.1)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let words = format!("the kernel has {impairment}, and sent through it {}", words.join("; "));
+        Ok(if !as_asked {
+            unseen(format!("the kernel does not have {impairment} as it was told"))
+        } else if through == 0 {
+            unseen(words)
+        } else if loss >= 0.01 && dropped == 0 && through > u64::from(enough) {
+            unseen(format!("{words}; with that loss, some should have been"))
+        } else {
+            seen(words)
+        })
+    }
+}
+
+/// Packets that came to the classes, and how many of them were dropped there.
+fn totals((first, second): (Option<Shown>, Option<Shown>)) -> (u64, u64) {
+    let each = [first, second].into_iter().flatten();
+    each.fold((0, 0), |(through, dropped), one| {
+        (through + one.sent + one.waiting + one.dropped, dropped + one.dropped)
+    })
 }

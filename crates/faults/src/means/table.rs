@@ -235,7 +235,19 @@ impl Held {
         layer: Layer,
         effect: TableEffect,
     ) -> Result<(), FaultError> {
-        let spec = TableSpec { name: site.table_name(), layer, lease: site.left(), effect };
+        self.install_as(site.table_name(), site, network, layer, effect).await
+    }
+
+    /// The same under another name.
+    pub(crate) async fn install_as(
+        &mut self,
+        name: String,
+        site: &Site,
+        network: &NetworkIdentity,
+        layer: Layer,
+        effect: TableEffect,
+    ) -> Result<(), FaultError> {
+        let spec = TableSpec { name, layer, lease: site.left(), effect };
         let network = network.clone();
         self.0 = Some(site.blocking(move |kernel| kernel.install(&network, &spec)).await?);
         Ok(())

@@ -1,7 +1,7 @@
 //! The devices of the network that the calling thread is in.
 
 use super::wire::{self, DUMP, Message, REQUEST, u32_at};
-use super::{Netlink, NetlinkError};
+use super::{Netlink, NetlinkError, ifb};
 
 const GET_LINK: u16 = 18;
 const LINK_NAME: u16 = 3;
@@ -19,8 +19,19 @@ pub(crate) struct Link {
     pub(crate) name: String,
 }
 
-/// Every device but loopback: what happens inside the host is never disturbed.
+/// Every device but loopback, for what happens inside the host is never disturbed, and but our own.
 pub(crate) fn links() -> Result<Vec<Link>, NetlinkError> {
+    let mut links = all()?;
+    links.retain(|link| !link.name.starts_with(ifb::PREFIX));
+    Ok(links)
+}
+
+/// The device of this name, if it is there.
+pub(crate) fn named(name: &str) -> Result<Option<Link>, NetlinkError> {
+    Ok(all()?.into_iter().find(|link| link.name == name))
+}
+
+fn all() -> Result<Vec<Link>, NetlinkError> {
     let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
     let answers = netlink.ask("list the devices", Message::new(GET_LINK, REQUEST | DUMP, &[0; 16]))?;
     Ok(answers

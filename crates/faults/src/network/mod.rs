@@ -5,12 +5,15 @@
 mod addresses;
 pub(crate) mod diag;
 pub(crate) mod groups;
+pub(crate) mod ifb;
+pub(crate) mod knock;
 pub(crate) mod links;
 mod namespace;
 pub(crate) mod nft;
 pub(crate) mod owners;
 pub(crate) mod qdisc;
 mod socket;
+mod turn;
 pub(crate) mod wire;
 pub(crate) mod witness;
 

@@ -14,7 +14,7 @@ pub(crate) const CREATE: u16 = 0x400 | 0x200;
 /// The object is to be put at the end.
 pub(crate) const APPEND: u16 = 0x400 | 0x800;
 /// The attribute holds attributes.
-const NESTED: u16 = 0x8000;
+pub(crate) const NESTED: u16 = 0x8000;
 /// Bytes of `nlmsghdr`.
 pub(crate) const HEADER: usize = 16;
 

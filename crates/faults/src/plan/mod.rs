@@ -23,8 +23,12 @@ pub struct HostFacts {
     pub device_hooks: bool,
     /// nftables can send new connections to a local port.
     pub redirect: bool,
+    /// The kernel has HTB.
+    pub htb: bool,
     /// The kernel has netem.
     pub netem: bool,
+    /// nftables can lead what is received through an ifb device.
+    pub forward: bool,
     /// There is a relay for delayed connections.
     pub relay: bool,
 }
@@ -94,7 +98,12 @@ pub fn plan(
         Fault::FdLimit { files } => file_limit::plan(fault, target, *files)?,
         Fault::Oom => oom::plan(fault, target)?,
         Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => table::plan(fault, target, host)?,
-        Fault::Latency(impaired) => shaped::plan(fault, impaired, target, host)?,
+        Fault::Latency(impaired)
+        | Fault::Loss(impaired)
+        | Fault::Duplicate(impaired)
+        | Fault::Corrupt(impaired)
+        | Fault::Reorder(impaired)
+        | Fault::Rate(impaired) => shaped::plan(fault, impaired, target, host)?,
         Fault::Lock { .. } => lock(fault, target)?,
         Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
         Fault::SocketKill { flow } => socket_kill::plan(fault, flow, target)?,

@@ -9,7 +9,8 @@ use super::*;
 use crate::means::table::{DISCARD, asked};
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
-const ALL: HostFacts = HostFacts { device_hooks: true, redirect: true, netem: false, relay: true };
+const ALL: HostFacts =
+    HostFacts { device_hooks: true, redirect: true, htb: true, netem: false, forward: true, relay: true };
 
 /// A fault in words: its kind, then `parameter=value` for each parameter.
 fn fault(words: &str) -> Fault {
@@ -101,7 +102,7 @@ fn a_proof_asks_somebody_the_fault_concerns() {
 
 #[test]
 fn with_netem_a_whole_link_can_be_late() {
-    let facts = HostFacts { netem: true, ..HostFacts::default() };
+    let facts = HostFacts { netem: true, ..ALL };
     let plan = plan(&fault("latency delay=20ms"), &host(), LEASE, &facts).expect("planned");
     assert!(plan.objects[0].what.contains("netem"), "{:?}", plan.objects);
 }

@@ -128,8 +128,11 @@ async fn carry_out(
         Undo::RemoveFill { path } => storage::remove_fill(path),
         Undo::Thaw { path, device, boot } => storage::thaw(kernel, path, *device, boot, owner).await,
         Undo::RemoveTable { network, table } => network::remove_table(kernel, network, table, owner).await,
-        Undo::RemoveQdisc { network, device, handle } => {
-            network::remove_qdisc(kernel.as_ref(), network, device, *handle)
+        Undo::RemoveQdisc { network, device, handle, class, put_back } => {
+            network::remove_qdisc(kernel.as_ref(), network, device, *handle, *class, put_back)
+        }
+        Undo::RemoveDevice { network, device, mark } => {
+            network::remove_device(kernel.as_ref(), network, device, *mark)
         }
         Undo::EndHolder { process, session } => {
             let holder = process::end(kernel, process, &[Signal::Kill]).await;

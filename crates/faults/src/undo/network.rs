@@ -1,9 +1,10 @@
-//! Networks: tables that go with their owner, and root qdiscs with our handle.
+//! Networks: tables that go with their owner, classes below our root qdisc, devices with our mark.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
 
 use super::{UndoFailure, Undone, until};
 use crate::kernel::{Kernel, KernelError};
@@ -18,14 +19,38 @@ pub(super) fn remove_qdisc(
     network: &NetworkIdentity,
     device: &str,
     handle: u16,
+    class: Option<TrafficClass>,
+    put_back: &[CapturedQdisc],
 ) -> Result<Undone, UndoFailure> {
-    let manual = format!(
-        "nsenter --net={} tc qdisc del dev {device} root handle {handle:x}:",
-        network.path().display()
-    );
-    match kernel.remove_root_qdisc(network, device, handle) {
+    let inside = format!("nsenter --net={} tc", network.path().display());
+    let root = format!("{inside} qdisc del dev {device} root handle {handle:x}:");
+    let manual = match (class, put_back.first()) {
+        (_, Some(root_before)) => {
+            format!("{root} # and set up {} {:x}: again", root_before.kind, root_before.handle >> 16)
+        }
+        (Some(class), None) => format!(
+            "{inside} class del dev {device} classid {handle:x}:{:x}; {root} # the second one if `{inside} class show dev {device}` shows no other",
+            class.minor
+        ),
+        (None, None) => root,
+    };
+    gone_with_its_network(kernel.remove_class(network, device, handle, class, put_back), manual)
+}
+
+pub(super) fn remove_device(
+    kernel: &dyn Kernel,
+    network: &NetworkIdentity,
+    device: &str,
+    mark: u32,
+) -> Result<Undone, UndoFailure> {
+    let manual = format!("nsenter --net={} ip link del {device}", network.path().display());
+    gone_with_its_network(kernel.remove_device(network, device, mark), manual)
+}
+
+/// With its last process the network went, and its devices with it.
+fn gone_with_its_network(done: Result<bool, KernelError>, manual: String) -> Result<Undone, UndoFailure> {
+    match done {
         Ok(true) => Ok(Undone::Done),
-        // With its last process the network went, and its devices with it.
         Ok(false) | Err(KernelError::Network(NetworkError::Gone(_))) => Ok(Undone::AlreadyGone),
         Err(error) => Err(UndoFailure { why: error.to_string(), manual }),
     }

@@ -37,6 +37,25 @@ const REST: &[Parameter] = &[
         "each packet by itself",
         "How many packets in a row are lost, on average",
     ),
+    optional(
+        "replace",
+        Value::Flag,
+        "the fault is refused",
+        "A root queueing discipline that somebody set up steps aside until the end",
+    ),
+];
+
+/// The packets of an impairment: each way suffers the amount that was asked for.
+const EACH_WAY: &[Parameter] = &[
+    FLOW[0],
+    FLOW[1],
+    optional(
+        "direction",
+        Value::Word(Direction::WORDS),
+        "both, each by the whole amount: a delay of 50ms adds 100ms to a round trip",
+        "Which packets, seen from the target",
+    ),
+    FLOW[3],
 ];
 
 /// The parameter that a kind is named after, which it must have.
@@ -60,7 +79,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets are late",
         aims: NETWORKS,
-        parameters: &[&[own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, REORDER, RATE], FLOW],
+        parameters: &[&[own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: NETEM,
         undo: QDISC_UNDO,
         example: "latency --to 10.0.0.2:5432 --delay 50ms --jitter 5ms --for 1m",
@@ -70,7 +89,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets are lost, each by itself or in bursts",
         aims: NETWORKS,
-        parameters: &[&[own(LOSS)], REST, &[DELAY, DUPLICATE, CORRUPT, REORDER, RATE], FLOW],
+        parameters: &[&[own(LOSS)], REST, &[DELAY, DUPLICATE, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables; netem for bursts and for anything beside loss",
         undo: QDISC_UNDO,
         example: "loss --netns a --to 10.0.0.2 --loss 10% --burst 5 --for 1m",
@@ -80,7 +99,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets come twice",
         aims: NETWORKS,
-        parameters: &[&[own(DUPLICATE)], REST, &[DELAY, LOSS, CORRUPT, REORDER, RATE], FLOW],
+        parameters: &[&[own(DUPLICATE)], REST, &[DELAY, LOSS, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
         undo: QDISC_UNDO,
         example: "duplicate --netns a --duplicate 5% --for 1m",
@@ -90,7 +109,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets have a bit flipped",
         aims: NETWORKS,
-        parameters: &[&[own(CORRUPT)], REST, &[DELAY, LOSS, DUPLICATE, REORDER, RATE], FLOW],
+        parameters: &[&[own(CORRUPT)], REST, &[DELAY, LOSS, DUPLICATE, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
         undo: QDISC_UNDO,
         example: "corrupt --netns a --corrupt 1% --for 1m",
@@ -100,7 +119,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets overtake each other",
         aims: NETWORKS,
-        parameters: &[&[own(REORDER), own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, RATE], FLOW],
+        parameters: &[&[own(REORDER), own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
         undo: QDISC_UNDO,
         example: "reorder --netns a --reorder 25% --delay 20ms --for 1m",
@@ -110,7 +129,7 @@ pub(super) const KINDS: &[Kind] = &[
         family: Family::Network,
         about: "Packets queue for a slow link",
         aims: NETWORKS,
-        parameters: &[&[own(RATE)], REST, &[DELAY, LOSS, DUPLICATE, CORRUPT, REORDER], FLOW],
+        parameters: &[&[own(RATE)], REST, &[DELAY, LOSS, DUPLICATE, CORRUPT, REORDER], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, HTB; netem for anything beside the rate",
         undo: QDISC_UNDO,
         example: "rate --netns a --to 10.0.0.2 --rate 1MiB/s --for 1m",

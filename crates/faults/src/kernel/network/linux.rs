@@ -8,8 +8,7 @@ use deadstick_core::identity::NetworkIdentity;
 
 use super::{Conversation, Networks, Reach, Table, TableEffect, TableSpec};
 use crate::kernel::{KernelError, Linux};
-use crate::network::links::Link;
-use crate::network::{Namespace, Netlink, diag, links, nft, qdisc, witness};
+use crate::network::{Namespace, Netlink, diag, links, nft, witness};
 
 impl Networks for Linux {
     fn install(&self, network: &NetworkIdentity, spec: &TableSpec) -> Result<Box<dyn Table>, KernelError> {
@@ -39,39 +38,6 @@ impl Networks for Linux {
 
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError> {
         Ok(Namespace::find(network)?.run(|| nft::is_there(name))??)
-    }
-
-    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError> {
-        let roots = Namespace::open(network)?.run(qdisc::roots)??;
-        if roots.is_empty() {
-            return Err(KernelError::NoLink);
-        }
-        let free = |(link, foreign): (Link, Option<qdisc::Foreign>)| match foreign {
-            None => Ok(link.name),
-            Some((kind, handle)) => {
-                Err(KernelError::ForeignQdisc { device: link.name, kind, handle: handle >> 16 })
-            }
-        };
-        roots.into_iter().map(free).collect()
-    }
-
-    fn make_late(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        delay: Duration,
-        jitter: Duration,
-    ) -> Result<(), KernelError> {
-        Ok(Namespace::open(network)?.run(|| qdisc::make_late(device, delay, jitter))??)
-    }
-
-    fn remove_root_qdisc(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        handle: u16,
-    ) -> Result<bool, KernelError> {
-        Ok(Namespace::find(network)?.run(|| qdisc::remove_root(device, handle))??)
     }
 
     fn reach(

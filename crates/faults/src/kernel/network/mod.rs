@@ -122,32 +122,6 @@ pub trait Networks: Send + Sync {
     /// # Errors
     /// The network is gone, or the kernel refuses.
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError>;
-    /// The devices of a network whose root qdisc may be replaced; each of them, or an error.
-    ///
-    /// # Errors
-    /// One has a root qdisc that somebody set up, or the network is gone.
-    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<String>, KernelError>;
-    /// Puts a class on a device that makes its packets late; no packet goes there by itself.
-    ///
-    /// # Errors
-    /// The kernel refuses; part of it may be there then.
-    fn make_late(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        delay: Duration,
-        jitter: Duration,
-    ) -> Result<(), KernelError>;
-    /// Removes the root qdisc of a device if it carries this handle; says whether it did.
-    ///
-    /// # Errors
-    /// The network is gone, or the kernel refuses.
-    fn remove_root_qdisc(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        handle: u16,
-    ) -> Result<bool, KernelError>;
     /// Connects by TCP from inside a network. Blocks up to `patience`.
     ///
     /// # Errors
