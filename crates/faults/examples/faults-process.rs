@@ -1,7 +1,7 @@
 //! The processes that the tests of this crate start: guardian, holder, a host with a network of its own, and an owner that
 //! stops at a chosen step of a fault's life.
 //!
-//! `faults-process guardian --ledger FILE | hold | host | owner LEDGER FAULT TARGET LEASE STEP`
+//! `faults-process guardian --ledger FILE | hold | host | connect | owner LEDGER FAULT TARGET LEASE STEP`
 
 #[path = "../tests/common/store.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         )),
         ["hold"] => ExitCode::from(holder::main()),
         ["host"] => host(),
+        ["connect"] => connect(),
         ["owner", ledger, fault, target, lease, step] => owner(ledger, fault, target, lease, step),
         other => panic!("unknown: {other:?}"),
     }
@@ -89,6 +90,18 @@ fn host() -> ExitCode {
                 say(if ended.load(Ordering::SeqCst) == count { "ok" } else { "another count" });
             }
             _ => say("unknown"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Connects to each address it is told, and says what came of it.
+fn connect() -> ExitCode {
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let to = line.parse().expect("an address");
+        match std::net::TcpStream::connect_timeout(&to, std::time::Duration::from_millis(300)) {
+            Ok(_) => say("accepted"),
+            Err(error) => say(&format!("{error}")),
         }
     }
     ExitCode::SUCCESS

@@ -8,11 +8,11 @@ mod host;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Direction, Flow};
+use deadstick_core::fault::{Direction, Flow, Refusal};
 use deadstick_core::identity::NetworkIdentity;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::kernel::{Layer, TableEffect, TableSpec};
+use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
 use crate::network::{Netlink, NetlinkError, diag, enter, ifb, nft, qdisc};
 use crate::plan::HostFacts;
@@ -69,6 +69,8 @@ pub fn may_change(network: &NetworkIdentity) -> Result<(), String> {
 pub fn facts() -> HostFacts {
     in_a_namespace(|| HostFacts {
         device_hooks: table(Layer::Device).is_ok(),
+        socket_groups: group().is_ok(),
+        refusals: refusals().is_ok(),
         redirect: redirect().is_ok(),
         htb: qdisc::probe_htb().is_ok(),
         netem: qdisc::probe_netem().is_ok(),
@@ -92,7 +94,7 @@ fn in_a_namespace<T: Send>(probe: impl FnOnce() -> T + Send) -> Result<T, String
 /// Name, what needs it, how it is probed, what happens without it.
 type Named = (&'static str, &'static str, &'static str, &'static str);
 
-const fn network_names() -> [Named; 7] {
+const fn network_names() -> [Named; 9] {
     [
         (
             "nftables owner tables",
@@ -105,6 +107,18 @@ const fn network_names() -> [Named; 7] {
             "network, vanish",
             "a chain at the ways in and out of a device",
             "hooks in the internet protocols: senders of UDP see EPERM, ARP passes",
+        ),
+        (
+            "nftables control groups",
+            "network faults of a control group",
+            "a rule that asks packets for the control group of their socket",
+            "they are refused",
+        ),
+        (
+            "nftables refusals",
+            "reject",
+            "a rule that answers packets with a TCP reset or ICMP",
+            "it is refused",
         ),
         (
             "nftables redirect",
@@ -144,6 +158,8 @@ fn network_capabilities() -> Vec<Capability> {
     let answers = [
         text(table(Layer::Internet)),
         text(table(Layer::Device)),
+        text(group()),
+        text(refusals()),
         text(redirect()),
         text(diag::connections().map(drop)),
         text(qdisc::probe_htb()),
@@ -167,6 +183,16 @@ fn table(layer: Layer) -> Result<(), NetlinkError> {
     try_table(layer, TableEffect::Silence)
 }
 
+fn group() -> Result<(), NetlinkError> {
+    let group = Group { number: 1, depth: 1 };
+    let flow = Flow { cgroup: Some("/".into()), ..Flow::default() };
+    try_table_of(Layer::Internet, TableEffect::Cut { flow }, Some(&group))
+}
+
+fn refusals() -> Result<(), NetlinkError> {
+    try_table(Layer::Internet, TableEffect::Refuse { flow: Flow::default(), with: Refusal::Reset })
+}
+
 fn redirect() -> Result<(), NetlinkError> {
     try_table(
         Layer::Internet,
@@ -181,7 +207,11 @@ fn forward() -> Result<(), NetlinkError> {
 }
 
 fn try_table(layer: Layer, effect: TableEffect) -> Result<(), NetlinkError> {
+    try_table_of(layer, effect, None)
+}
+
+fn try_table_of(layer: Layer, effect: TableEffect, group: Option<&Group>) -> Result<(), NetlinkError> {
     let spec = TableSpec { name: TRIAL.to_owned(), layer, lease: Duration::from_secs(1), effect };
     let loopback = [Link { index: links::LOOPBACK_INDEX, name: "lo".to_owned() }];
-    nft::install(&mut Netlink::open(libc::NETLINK_NETFILTER)?, &spec, &loopback, &[])
+    nft::install(&mut Netlink::open(libc::NETLINK_NETFILTER)?, &spec, &loopback, &[], group)
 }

@@ -5,7 +5,7 @@ mod common;
 #[path = "fake/machine.rs"]
 mod machine;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -105,6 +105,24 @@ impl Networks for Fake {
 
     fn has_table(&self, _: &NetworkIdentity, name: &str) -> Result<bool, KernelError> {
         Ok(self.with(|world| world.tables.iter().any(|table| table.name == name)))
+    }
+
+    fn addresses(&self, _: &NetworkIdentity) -> Result<Vec<IpAddr>, KernelError> {
+        Ok(vec![[10, 9, 0, 1].into()])
+    }
+
+    fn ping(
+        &self,
+        _: &NetworkIdentity,
+        _: IpAddr,
+        length: u16,
+        _: Duration,
+    ) -> Result<Option<Duration>, KernelError> {
+        let swallowed = self.with(|world| {
+            let large = |table: &TableSpec| matches!(table.effect, TableEffect::Oversize { above, .. } if above < length);
+            !world.inert && world.tables.iter().any(large)
+        });
+        Ok((!swallowed && !self.silent()).then_some(Duration::from_millis(1)))
     }
 
     fn reach(&self, _: &NetworkIdentity, _: SocketAddr, _: Duration) -> Result<Reach, KernelError> {
@@ -231,6 +249,9 @@ impl Table for FakeTable {
     fn connections(&self) -> usize {
         1
     }
+    fn act_for(&mut self, _: Duration) -> Result<(), KernelError> {
+        Ok(())
+    }
     fn remove(self: Box<Self>) -> Result<(), KernelError> {
         Ok(())
     }
@@ -269,8 +290,16 @@ fn fake_target() -> ResolvedTarget {
     }
 }
 
-const FACTS: HostFacts =
-    HostFacts { device_hooks: true, redirect: true, htb: true, netem: true, forward: true, relay: false };
+const FACTS: HostFacts = HostFacts {
+    device_hooks: true,
+    socket_groups: true,
+    refusals: true,
+    redirect: true,
+    htb: true,
+    forward: true,
+    netem: true,
+    relay: false,
+};
 
 /// The body. Its process is not killed until the end.
 async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {

@@ -1,7 +1,7 @@
 //! Words for the parts of a sentence: faults, severities, levels, kinds of slice, phases.
 
 use super::{AlertLevel, IncidentSeverity, SliceKind};
-use crate::fault::{Direction, Fault, Flow, Impaired, Impairment, LockMode, Peer, RedisCommands, Signal};
+use crate::fault::{Direction, Fault, Flow, Impaired, Impairment, LockMode, RedisCommands, Signal};
 
 /// What a fault does, in words.
 #[must_use]
@@ -21,19 +21,20 @@ pub fn fault_words(fault: &Fault) -> String {
             format!("cut it off from members of its group of {} ({shape}){}", members.len(), way(flow))
         }
         Fault::Partition { flow, .. } => {
-            let whom = if flow.to.is_empty() { "everybody".to_owned() } else { peers(&flow.to) };
-            format!("drop its packets to and from {whom}{}", way(flow))
+            let words = flow.words();
+            let whom = if words.is_empty() { " with everybody" } else { &words };
+            format!("drop its packets{whom}{}", way(flow))
         }
-        Fault::HalfOpen { flow } => format!("silence its established connections{}", with(flow)),
+        Fault::HalfOpen { flow } => format!("silence its established connections{}", flow.words()),
         Fault::Vanish => "cut the host off without a word".to_owned(),
         Fault::Reject { with: refusal, flow } => {
-            format!("refuse its packets ({refusal}){}{}", with(flow), way(flow))
+            format!("refuse its packets ({refusal}){}{}", flow.words(), way(flow))
         }
         Fault::Flap { up, down, flow, .. } => {
-            format!("make its link bad for {down} and good for {up} in turns{}", with(flow))
+            format!("make its link bad for {down} and good for {up} in turns{}", flow.words())
         }
         Fault::MtuBlackhole { above, flow } => {
-            format!("drop its packets above {above} without a word{}", with(flow))
+            format!("drop its packets above {above} without a word{}", flow.words())
         }
         Fault::Dns { names, answer, .. } if names.is_empty() => {
             format!("answer its questions for names: {answer}")
@@ -41,7 +42,7 @@ pub fn fault_words(fault: &Fault) -> String {
         Fault::Dns { names, answer, .. } => {
             format!("answer its questions for {}: {answer}", names.join(", "))
         }
-        Fault::SocketKill { flow } => format!("destroy its TCP connections{}", with(flow)),
+        Fault::SocketKill { flow } => format!("destroy its TCP connections{}", flow.words()),
         Fault::PortTake { port, protocol, .. } => format!("take its {protocol} port {port}"),
         Fault::Kill { signal, every_restart } => {
             let verb = if *signal == Signal::Kill { "kill" } else { "end" };
@@ -103,15 +104,7 @@ fn impaired_words(impairment: &Impairment, flow: &Flow) -> String {
     if let Some(rate) = rate {
         words.push(format!("let {rate} pass"));
     }
-    format!("{}{}{}", words.join(", "), with(flow), way(flow))
-}
-
-fn peers(peers: &[Peer]) -> String {
-    peers.iter().map(Peer::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn with(flow: &Flow) -> String {
-    if flow.to.is_empty() { String::new() } else { format!(" with {}", peers(&flow.to)) }
+    format!("{}{}{}", words.join(", "), flow.words(), way(flow))
 }
 
 const fn way(flow: &Flow) -> &'static str {

@@ -14,7 +14,7 @@ mod storage;
 
 pub use cgroup::{Control, GroupPlace, Groups};
 pub use limits::{FileLimit, Limits};
-pub use network::{Conversation, Layer, Networks, Reach, Table, TableEffect, TableSpec};
+pub use network::{Askers, Conversation, Group, Layer, Networks, Reach, Table, TableEffect, TableSpec};
 pub use process::{Delivery, Processes, Reception, Sent};
 pub use shaping::{ClassSpec, Root, Shapeable, Shaping, Shown};
 pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
@@ -86,6 +86,17 @@ pub enum KernelError {
     /// The network has no device but loopback.
     #[error("the network has no device but loopback, so there is no link to disturb")]
     NoLink,
+    /// The network has no such device.
+    #[error("the network has no device {device}; it has {}", others.join(", "))]
+    NoDevice {
+        /// Which.
+        device: String,
+        /// Those it has.
+        others: Vec<String>,
+    },
+    /// Packets at a device are not asked for their socket.
+    #[error("what a device receives cannot be told by control group or user before a socket has it")]
+    NoSocketYet,
 }
 
 /// Everything that faults ask of the machine.

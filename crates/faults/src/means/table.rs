@@ -57,18 +57,41 @@ fn neighbour(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Refuses what cannot be chosen on this host, or makes no sense.
+pub(crate) fn check(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
+    if let Some((what, hint)) = flow.nonsense() {
+        return Err(FaultError::refused(what, hint));
+    }
+    if flow.cgroup.is_some() && !host.socket_groups {
+        return Err(FaultError::refused(
+            "packets cannot be told by control group: nftables on this kernel has no `socket cgroupv2`",
+            "name the other ends with --to instead",
+        ));
+    }
+    if flow.user.is_some() && flow.direction == Direction::Ingress {
+        return Err(FaultError::refused(
+            "what a user's sockets receive cannot be told before they have it",
+            "leave the direction out, or say egress",
+        ));
+    }
+    Ok(())
+}
+
 /// Plans a table that drops packets.
 pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> Result<Planned, FaultError> {
     let network = network(fault, target)?;
+    if let Some(flow) = fault.flow() {
+        check(flow, host)?;
+    }
     let (effect, chosen, ask) = match fault {
         Fault::HalfOpen { flow } => (
             TableEffect::Hush { flow: flow.clone() },
-            format!("TCP connections established now{}", with(flow)),
+            format!("TCP connections established now{}", flow.words()),
             asked(&flow.to, target).filter(|ask| ask.port() != DISCARD),
         ),
         Fault::Partition { flow, .. } => (
             TableEffect::Cut { flow: flow.clone() },
-            format!("{}{}", way(flow.direction), with(flow).replacen(" with", ", with", 1)),
+            format!("{}{}", way(flow.direction), said(flow)),
             asked(&flow.to, target),
         ),
         _ => (TableEffect::Silence, "everything both ways".to_owned(), asked(&[], target)),
@@ -77,17 +100,18 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
     Ok(Planned::new(Tabled { network, layer: layer(host), effect, ask }, objects))
 }
 
+/// What a flow narrows, after a comma.
+fn said(flow: &Flow) -> String {
+    let words = flow.words();
+    if words.is_empty() { words } else { format!(",{words}") }
+}
+
 const fn way(direction: Direction) -> &'static str {
     match direction {
         Direction::Egress => "what it sends",
         Direction::Ingress => "what it receives",
         Direction::Both => "everything both ways",
     }
-}
-
-fn with(flow: &Flow) -> String {
-    let peers: Vec<_> = flow.to.iter().map(Peer::to_string).collect();
-    if peers.is_empty() { String::new() } else { format!(" with {}", peers.join(", ")) }
 }
 
 /// A table of ours, as plans print it.

@@ -11,6 +11,7 @@ pub(crate) mod links;
 mod namespace;
 pub(crate) mod nft;
 pub(crate) mod owners;
+pub(crate) mod ping;
 pub(crate) mod qdisc;
 mod socket;
 mod turn;

@@ -1,19 +1,27 @@
 //! nftables by netlink: an owner-flagged table that harms chosen packets until its lease ends.
 //!
-//! Owns the messages. The kernel removes the table when the socket that made it is closed, whatever closed it; and every
+//! Owns the messages: [`chooser`] says which packets, [`effect`] what becomes of them. The kernel removes the table when the socket that made it is closed, whatever closed it; and every
 //! rule first asks the set `links`, whose elements carry the lease as a timeout, so that it matches nothing once that is
 //! over. Either way nobody has to be alive for the fault to end (design section 5).
+
+use std::time::Duration;
 
 use super::diag::Connection;
 use super::links::Link;
 use super::wire::{self, DUMP, Message, REQUEST};
 use super::{Netlink, NetlinkError};
-use crate::kernel::{Layer, TableEffect, TableSpec};
+use crate::kernel::{Group, TableSpec};
 
 mod batch;
+mod chooser;
+mod effect;
 mod expression;
+mod questions;
+mod sets;
 
 use batch::Batch;
+pub(crate) use expression::PARTS;
+pub(crate) use questions::{LOWEST_MARK, MARK_BITS};
 
 const SUBSYSTEM: u16 = 10;
 const GET_TABLE: u16 = 1;
@@ -26,10 +34,26 @@ pub(crate) fn install(
     netlink: &mut Netlink,
     spec: &TableSpec,
     links: &[Link],
-    flows: &[Connection],
+    connections: &[Connection],
+    group: Option<&Group>,
 ) -> Result<(), NetlinkError> {
-    let batch = Batch::new(spec, links, flows);
-    netlink.commit("install the nftables table", batch.messages)
+    netlink.commit("install the nftables table", effect::messages(spec, links, connections, group))
+}
+
+/// Lets the rules of a table on this socket act for this long from now; not at all for no time.
+pub(crate) fn act_for(
+    netlink: &mut Netlink,
+    spec: &TableSpec,
+    links: &[Link],
+    length: Duration,
+) -> Result<(), NetlinkError> {
+    let hooks = effect::hooks(spec);
+    let messages = if length.is_zero() {
+        Batch::rest(&spec.name, hooks)
+    } else {
+        Batch::again(&spec.name, length, hooks, links)
+    };
+    netlink.commit("let the nftables table act for a while", messages)
 }
 
 /// Whether a table of this name is in the network of the calling thread.
@@ -50,7 +74,7 @@ pub(crate) fn is_there(name: &str) -> Result<bool, NetlinkError> {
 /// How many packets the table's rules have chosen so far; the calling thread is in its network.
 pub(crate) fn hits(spec: &TableSpec) -> Result<u64, NetlinkError> {
     let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
-    let mut message = request(GET_RULE, REQUEST | DUMP, family(spec));
+    let mut message = request(GET_RULE, REQUEST | DUMP, effect::hooks(spec).family());
     message.text(1, &spec.name);
     let answers = netlink.ask("read the rules' counters", message)?;
     Ok(answers
@@ -63,14 +87,6 @@ pub(crate) fn hits(spec: &TableSpec) -> Result<u64, NetlinkError> {
 
 fn belongs(rule: &[u8], table: &str) -> bool {
     wire::find(rule, 1).map(wire::text).as_deref() == Some(table)
-}
-
-const fn family(spec: &TableSpec) -> u8 {
-    match (&spec.effect, spec.layer) {
-        (TableEffect::Forward { .. }, _) => NETDEV,
-        (TableEffect::Redirect { .. }, _) | (_, Layer::Internet) => INET,
-        (_, Layer::Device) => NETDEV,
-    }
 }
 
 fn request(command: u16, flags: u16, family: u8) -> Message {

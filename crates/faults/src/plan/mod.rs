@@ -21,6 +21,10 @@ use crate::means::{
 pub struct HostFacts {
     /// nftables can take packets where they leave a device.
     pub device_hooks: bool,
+    /// nftables can ask packets for the control group of their socket.
+    pub socket_groups: bool,
+    /// nftables can answer packets with a refusal.
+    pub refusals: bool,
     /// nftables can send new connections to a local port.
     pub redirect: bool,
     /// The kernel has HTB.

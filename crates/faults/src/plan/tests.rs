@@ -9,8 +9,16 @@ use super::*;
 use crate::means::table::{DISCARD, asked};
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
-const ALL: HostFacts =
-    HostFacts { device_hooks: true, redirect: true, htb: true, netem: false, forward: true, relay: true };
+const ALL: HostFacts = HostFacts {
+    device_hooks: true,
+    socket_groups: true,
+    refusals: true,
+    redirect: true,
+    htb: true,
+    forward: true,
+    netem: false,
+    relay: true,
+};
 
 /// A fault in words: its kind, then `parameter=value` for each parameter.
 fn fault(words: &str) -> Fault {

@@ -2,13 +2,14 @@
 
 mod linux;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use deadstick_core::fault::Flow;
+use deadstick_core::fault::{Flow, Peer, Refusal};
 use deadstick_core::identity::NetworkIdentity;
 
 use super::KernelError;
+use crate::network::nft::PARTS;
 
 /// Where a table takes its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,28 @@ pub enum TableEffect {
         /// Which.
         flow: Flow,
     },
-    /// Packets of the TCP connections that are established at this moment are dropped, both ways.
+    /// Packets of this flow are dropped by chance, each by itself.
+    Lose {
+        /// Which.
+        flow: Flow,
+        /// How many of [`TableEffect::PARTS`].
+        parts: u32,
+    },
+    /// Packets of this flow are answered with a refusal, where they come from or go to a socket of that network.
+    Refuse {
+        /// Which.
+        flow: Flow,
+        /// With what.
+        with: Refusal,
+    },
+    /// Packets of this flow are dropped when they are large, and the ICMP errors that would say so with them.
+    Oversize {
+        /// Which.
+        flow: Flow,
+        /// The length of the largest IP packet that passes.
+        above: u16,
+    },
+    /// Packets of the TCP connections that are established at this moment are dropped.
     Hush {
         /// Only these.
         flow: Flow,
@@ -63,6 +85,15 @@ pub enum TableEffect {
         /// The number of the device.
         device: u32,
     },
+    /// Questions to name servers, loopback included, end at a local port instead.
+    Questions {
+        /// Whose.
+        askers: Askers,
+        /// Where they get to, by UDP and by TCP.
+        port: u16,
+        /// Sockets with this mark are let through, and those with the mark of an older responder.
+        mark: u32,
+    },
     /// New outgoing TCP connections to this peer end at a local port instead.
     Redirect {
         /// To whom they wanted.
@@ -74,6 +105,46 @@ pub enum TableEffect {
     },
 }
 
+impl TableEffect {
+    /// A chance is given in parts of this.
+    pub const PARTS: u32 = PARTS;
+
+    /// Which packets, where it is not all of them or one peer's.
+    #[must_use]
+    pub const fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Silence | Self::Questions { .. } | Self::Redirect { .. } => None,
+            Self::Cut { flow }
+            | Self::Lose { flow, .. }
+            | Self::Refuse { flow, .. }
+            | Self::Oversize { flow, .. }
+            | Self::Hush { flow }
+            | Self::Classify { flow, .. }
+            | Self::Forward { flow, .. } => Some(flow),
+        }
+    }
+}
+
+/// Who asks name servers: what is not given does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Askers {
+    /// Only questions to these servers; their ports do not count.
+    pub to: Vec<Peer>,
+    /// Only sockets of this user.
+    pub user: Option<u32>,
+    /// Only sockets of this control group and of those below it.
+    pub group: Option<Group>,
+}
+
+/// A control group of the unified hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The inode of its folder.
+    pub number: u64,
+    /// How many groups down from the root it is.
+    pub depth: u32,
+}
+
 /// An installed table; dropping it removes it.
 pub trait Table: Send + Sync {
     /// How many packets its rules have chosen.
@@ -83,6 +154,11 @@ pub trait Table: Send + Sync {
     fn hits(&self) -> Result<u64, KernelError>;
     /// How many connections it was made for ([`TableEffect::Hush`]), or ended ([`TableEffect::Redirect`]).
     fn connections(&self) -> usize;
+    /// Lets the rules act for this long from now, instead of what they had left; not at all for no time.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn act_for(&mut self, length: Duration) -> Result<(), KernelError>;
     /// Removes it and looks whether it is gone.
     ///
     /// # Errors
@@ -122,6 +198,11 @@ pub trait Networks: Send + Sync {
     /// # Errors
     /// The network is gone, or the kernel refuses.
     fn has_table(&self, network: &NetworkIdentity, name: &str) -> Result<bool, KernelError>;
+    /// The addresses that this network has, but those of loopback.
+    ///
+    /// # Errors
+    /// The network is gone, or the kernel does not say.
+    fn addresses(&self, network: &NetworkIdentity) -> Result<Vec<IpAddr>, KernelError>;
     /// Connects by TCP from inside a network. Blocks up to `patience`.
     ///
     /// # Errors
@@ -132,6 +213,18 @@ pub trait Networks: Send + Sync {
         peer: SocketAddr,
         patience: Duration,
     ) -> Result<Reach, KernelError>;
+    /// Sends an ICMP echo in an IP packet of this length, which is not to be fragmented, and waits for the answer: how
+    /// long it took, none when none came. Blocks up to `patience`.
+    ///
+    /// # Errors
+    /// The network is gone, or the packet cannot be sent: the device may not take one of this length.
+    fn ping(
+        &self,
+        network: &NetworkIdentity,
+        peer: IpAddr,
+        length: u16,
+        patience: Duration,
+    ) -> Result<Option<Duration>, KernelError>;
     /// Opens a connection from inside a network and keeps it. Blocks up to `patience`.
     ///
     /// # Errors

@@ -1,8 +1,6 @@
 //! The expressions that rules are made of.
 
-use std::net::IpAddr;
-
-use deadstick_core::fault::Peer;
+use std::net::{IpAddr, SocketAddr};
 
 use super::batch::Side;
 use crate::network::wire::{self, Message};
@@ -15,11 +13,18 @@ const META_PRIORITY: u32 = 2;
 const META_MARK: u32 = 3;
 const META_IN_DEVICE: u32 = 4;
 const META_OUT_DEVICE: u32 = 5;
+const META_USER: u32 = 10;
 const META_TRANSPORT: u32 = 16;
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+const EQUAL: u32 = 0;
+const DIFFERENT: u32 = 1;
+const LESS: u32 = 2;
+const GREATER: u32 = 4;
+/// A chance is given in parts of this.
+pub(crate) const PARTS: u32 = 1_000_000;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 
 /// One step of a rule. What loads without naming a register loads the first one; comparisons look at that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub(super) enum Expression {
     MetaProtocol,
     /// Loads the transport protocol.
     MetaTransport,
+    /// Loads the user that made the packet's socket; goes no further when it has none.
+    MetaUser,
+    /// Loads the number of the control group that the packet's socket was made in, or of its ancestor at this level.
+    SocketGroup(u32),
     /// Loads bytes of a header.
     Load { base: u32, offset: u32, length: u32, register: u32 },
     /// Goes on only when equal.
@@ -41,9 +50,21 @@ pub(super) enum Expression {
     /// Goes on only when different.
     Differs(Vec<u8>),
     /// Goes on only when the set has it.
-    InSet { set: &'static str, register: u32 },
+    InSet { set: String, register: u32 },
+    /// Goes on only when greater, as bytes of network order are.
+    Exceeds(Vec<u8>),
+    /// Goes on only when no bit of this mask is set, in one byte.
+    Lacks(u8),
+    /// Goes on for so many of [`PARTS`] packets, each by itself.
+    Chance(u32),
     /// Counts the packet and drops it.
     Drop,
+    /// Drops the packet without counting it.
+    Discard,
+    /// Counts the packet and answers it with a TCP reset.
+    Reset,
+    /// Counts the packet and answers it with ICMP: the port cannot be reached.
+    Unreachable,
     /// Counts the packet and gives it to this traffic class.
     Classify(u32),
     /// Gives the packet to the device of this number, and no later hook sees it.
@@ -64,21 +85,44 @@ impl Expression {
             Self::Load { base, offset, length, register } => element(list, "payload", |data| {
                 data.be32(1, *register).be32(2, *base).be32(3, *offset).be32(4, *length);
             }),
-            Self::Equals(value) => compare(list, 0, value),
-            Self::Differs(value) => compare(list, 1, value),
+            Self::MetaUser => meta(list, META_USER),
+            Self::SocketGroup(level) => element(list, "socket", |data| {
+                data.be32(1, 3).be32(2, FIRST_REGISTER).be32(3, *level);
+            }),
+            Self::Equals(value) => compare(list, EQUAL, value),
+            Self::Differs(value) => compare(list, DIFFERENT, value),
+            Self::Exceeds(value) => compare(list, GREATER, value),
+            Self::Lacks(mask) => {
+                element(list, "bitwise", |data| {
+                    data.be32(1, FIRST_REGISTER).be32(2, FIRST_REGISTER).be32(3, 1);
+                    for (kind, byte) in [(4, *mask), (5, 0)] {
+                        data.nest(kind, |value| {
+                            value.attr(1, &[byte]);
+                        });
+                    }
+                });
+                compare(list, EQUAL, &[0]);
+            }
+            Self::Chance(parts) => {
+                element(list, "numgen", |data| {
+                    data.be32(1, FIRST_REGISTER).be32(2, PARTS).be32(3, 1);
+                });
+                // Comparisons go by bytes: to network order first.
+                element(list, "byteorder", |data| {
+                    data.be32(1, FIRST_REGISTER).be32(2, FIRST_REGISTER).be32(3, 1).be32(4, 4).be32(5, 4);
+                });
+                compare(list, LESS, &parts.to_be_bytes());
+            }
             Self::InSet { set, register } => element(list, "lookup", |data| {
                 data.text(1, set).be32(2, *register);
             }),
             Self::Drop => {
                 element(list, "counter", |_| {});
-                element(list, "immediate", |data| {
-                    data.be32(1, VERDICT_REGISTER).nest(2, |value| {
-                        value.nest(2, |verdict| {
-                            verdict.be32(1, 0);
-                        });
-                    });
-                });
+                discard(list);
             }
+            Self::Discard => discard(list),
+            Self::Reset => reject(list, 1, 0),
+            Self::Unreachable => reject(list, 2, 1),
             Self::Classify(class) => {
                 element(list, "counter", |_| {});
                 load(list, &class.to_ne_bytes());
@@ -103,9 +147,26 @@ impl Expression {
     }
 }
 
-fn element(list: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
+pub(super) fn element(list: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
     list.nest(1, |one| {
         one.text(1, name).nest(2, fill);
+    });
+}
+
+fn discard(list: &mut Message) {
+    element(list, "immediate", |data| {
+        data.be32(1, VERDICT_REGISTER).nest(2, |value| {
+            value.nest(2, |verdict| {
+                verdict.be32(1, 0);
+            });
+        });
+    });
+}
+
+fn reject(list: &mut Message, kind: u32, code: u8) {
+    element(list, "counter", |_| {});
+    element(list, "reject", |data| {
+        data.be32(1, kind).attr(2, &[code]);
     });
 }
 
@@ -131,62 +192,86 @@ fn compare(list: &mut Message, operation: u32, value: &[u8]) {
     });
 }
 
-/// A frame's word for the protocol, length of an address and where the header has source and destination.
-fn layout(version: u8) -> ([u8; 2], u32, u32, u32) {
-    if version == 4 { ([0x08, 0x00], 4, 12, 16) } else { ([0x86, 0xdd], 16, 8, 24) }
+/// A frame's word for the protocol.
+pub(super) const fn frame_word(version: u8) -> [u8; 2] {
+    if version == 4 { [0x08, 0x00] } else { [0x86, 0xdd] }
 }
 
-/// Matches for packets between here and a peer: one, or one each for TCP and UDP when a port is named.
-pub(super) fn peer_matches(peer: &Peer, side: Side) -> Vec<Vec<Expression>> {
-    let (version, address) = match peer.address {
+/// Length of an address, and where the header has source and destination.
+const fn layout(version: u8) -> (u32, u32, u32) {
+    if version == 4 { (4, 12, 16) } else { (16, 8, 24) }
+}
+
+fn read(base: u32, offset: u32, length: u32) -> Expression {
+    Expression::Load { base, offset, length, register: FIRST_REGISTER }
+}
+
+/// Matches for TCP packets to one end.
+pub(super) fn tcp_to(peer: SocketAddr) -> Vec<Expression> {
+    let (version, address) = match peer.ip() {
         IpAddr::V4(address) => (4, address.octets().to_vec()),
         IpAddr::V6(address) => (6, address.octets().to_vec()),
     };
-    let (in_frame, length, source, destination) = layout(version);
-    let (offset, port_offset) = if side == Side::In { (source, 0) } else { (destination, 2) };
-    let hosts = vec![
+    let (length, _, destination) = layout(version);
+    vec![
         Expression::MetaProtocol,
-        Expression::Equals(in_frame.to_vec()),
-        Expression::Load { base: NETWORK_HEADER, offset, length, register: FIRST_REGISTER },
+        Expression::Equals(frame_word(version).to_vec()),
+        read(NETWORK_HEADER, destination, length),
         Expression::Equals(address),
-    ];
-    let Some(port) = peer.port else { return vec![hosts] };
-    [TCP, UDP]
-        .iter()
-        .map(|transport| {
-            let port = [
-                Expression::MetaTransport,
-                Expression::Equals(vec![*transport]),
-                Expression::Load {
-                    base: TRANSPORT_HEADER,
-                    offset: port_offset,
-                    length: 2,
-                    register: FIRST_REGISTER,
-                },
-                Expression::Equals(port.to_be_bytes().to_vec()),
-            ];
-            [hosts.as_slice(), &port].concat()
-        })
-        .collect()
+        Expression::MetaTransport,
+        Expression::Equals(vec![TCP]),
+        read(TRANSPORT_HEADER, 2, 2),
+        Expression::Equals(peer.port().to_be_bytes().to_vec()),
+    ]
+}
+
+/// Matches for TCP packets that do not reset.
+pub(super) fn tcp_but_resets() -> Vec<Expression> {
+    vec![
+        Expression::MetaTransport,
+        Expression::Equals(vec![TCP]),
+        read(TRANSPORT_HEADER, 13, 1),
+        Expression::Lacks(0x04),
+    ]
+}
+
+/// Matches for packets above a length; the header of IPv6 does not count itself.
+pub(super) fn larger_than(version: u8, length: u16) -> Vec<Expression> {
+    let (offset, length) = if version == 4 { (2, length) } else { (4, length.saturating_sub(40)) };
+    vec![read(NETWORK_HEADER, offset, 2), Expression::Exceeds(length.to_be_bytes().to_vec())]
+}
+
+/// Matches for the ICMP error that names the size that would pass.
+pub(super) fn too_big(version: u8) -> Vec<Expression> {
+    // Type and code: "unreachable, must be fragmented", and "packet too big".
+    let (protocol, length, word) = if version == 4 { (1, 2, vec![3, 4]) } else { (58, 1, vec![2]) };
+    vec![
+        Expression::MetaProtocol,
+        Expression::Equals(frame_word(version).to_vec()),
+        Expression::MetaTransport,
+        Expression::Equals(vec![protocol]),
+        read(TRANSPORT_HEADER, 0, length),
+        Expression::Equals(word),
+    ]
 }
 
 /// Matches for packets of the TCP connections in a set: our end first, whichever way the packet goes.
-pub(super) fn flow_matches(set: &'static str, version: u8, side: Side) -> Vec<Expression> {
-    let (in_frame, length, source, destination) = layout(version);
+pub(super) fn flow_matches(set: &str, version: u8, side: Side) -> Vec<Expression> {
+    let (length, source, destination) = layout(version);
     let ((ours, our_port), (theirs, their_port)) =
         if side == Side::Out { ((source, 0), (destination, 2)) } else { ((destination, 2), (source, 0)) };
     let words = length / 4;
     let load = |base, offset, length, register| Expression::Load { base, offset, length, register };
     vec![
         Expression::MetaProtocol,
-        Expression::Equals(in_frame.to_vec()),
+        Expression::Equals(frame_word(version).to_vec()),
         Expression::MetaTransport,
         Expression::Equals(vec![TCP]),
         load(NETWORK_HEADER, ours, length, FIRST_REGISTER),
         load(TRANSPORT_HEADER, our_port, 2, FIRST_REGISTER + words),
         load(NETWORK_HEADER, theirs, length, FIRST_REGISTER + words + 1),
         load(TRANSPORT_HEADER, their_port, 2, FIRST_REGISTER + 2 * words + 1),
-        Expression::InSet { set, register: FIRST_REGISTER },
+        Expression::InSet { set: set.to_owned(), register: FIRST_REGISTER },
     ]
 }
 
