@@ -89,6 +89,10 @@ impl Processes for Fake {
         Ok(vec![identity()])
     }
 
+    fn time_used(&self, _: &ProcessIdentity) -> Result<Duration, KernelError> {
+        Ok(Duration::ZERO)
+    }
+
     fn offspring(&self, _: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, KernelError> {
         Ok(Vec::new())
     }

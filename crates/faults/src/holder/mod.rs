@@ -2,19 +2,23 @@
 //!
 //! Owns the body of the hidden command `deadstick hold` and the words the two exchange, one JSON object a line. It ends,
 //! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
-//! signal is deliberately not used: it fires when the *thread* that started the process ends, and runtimes end threads.
+//! signal is deliberately not used on it: it fires when the *thread* that started the process ends, and runtimes end
+//! threads.
 
+pub(crate) mod file_lock;
+mod fill;
 mod hog;
 pub(crate) mod link;
 mod port;
 mod postgres;
 mod sqlite;
+pub(crate) mod stress;
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deadstick_core::fault::LockMode;
+use deadstick_core::fault::{FileLockCall, LockMode};
 use deadstick_core::identity::{BackendIdentity, NetworkIdentity};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -39,6 +43,10 @@ pub(crate) enum What {
     Sqlite { path: PathBuf, mode: LockMode },
     Port { network: NetworkIdentity, place: Place },
     Hog { folder: PathBuf },
+    FileLock { path: PathBuf, by: FileLockCall, mode: LockMode },
+    Fill { file: PathBuf, reserve: u64 },
+    Write { folder: PathBuf },
+    Stress { work: stress::Work, folders: Vec<PathBuf> },
 }
 
 /// What the holder says.
@@ -88,6 +96,10 @@ async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Res
         What::Postgres { dsn, table, lock } => {
             postgres::hold(order, dsn, table.as_deref(), *lock, inbox).await
         }
+        What::FileLock { path, by, mode } => file_lock::hold(order, path, *by, *mode, inbox).await,
+        What::Fill { file, reserve } => fill::hold(file, *reserve, inbox).await,
+        What::Write { folder } => fill::write(folder, inbox).await,
+        What::Stress { work, folders } => stress::hold(order, *work, folders, inbox).await,
         What::Hog { folder } => hog::hold(order, folder, inbox).await,
         What::Sqlite { path, mode } => sqlite::hold(order, path, *mode, inbox).await,
         What::Port { network, place } => port::hold(network, place, inbox).await,

@@ -26,6 +26,7 @@ impl Shared {
             ends_boottime_ms: lease.ends_boottime_ms,
             kernel: Arc::clone(&self.kernel),
             program: self.settings.program.clone(),
+            ledger: self.settings.ledger.clone(),
             relay: self.settings.relay.clone(),
             ours: std::iter::once(self.owner.clone()).chain(guardian).collect(),
             cancel: Cancel::default(),

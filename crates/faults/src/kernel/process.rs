@@ -1,5 +1,7 @@
 //! Processes: what they do, and signals.
 
+use std::time::Duration;
+
 use deadstick_core::fault::{Signal, Target};
 use deadstick_core::identity::ProcessIdentity;
 use rustix::process::{Pid, PidfdFlags, Signal as Number, pidfd_open, pidfd_send_signal};
@@ -63,6 +65,11 @@ pub trait Processes: Send + Sync {
     /// # Errors
     /// It cannot be looked for.
     fn find(&self, target: &Target) -> Result<Vec<ProcessIdentity>, KernelError>;
+    /// How much processor time a process has used; none at all when it is gone.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn time_used(&self, process: &ProcessIdentity) -> Result<Duration, KernelError>;
     /// Everything that comes from these processes, without them.
     ///
     /// # Errors
@@ -116,6 +123,13 @@ impl Processes for Linux {
 
     fn find(&self, target: &Target) -> Result<Vec<ProcessIdentity>, KernelError> {
         Ok(find::again(target)?)
+    }
+
+    fn time_used(&self, process: &ProcessIdentity) -> Result<Duration, KernelError> {
+        // Nanoseconds on a processor, then two other numbers; missing when the process is gone.
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", process.pid)).unwrap_or_default();
+        let used = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        Ok(Duration::from_nanos(used))
     }
 
     fn offspring(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessIdentity>, KernelError> {

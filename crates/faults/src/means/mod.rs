@@ -6,6 +6,9 @@
 
 pub(crate) mod branch;
 pub(crate) mod file_limit;
+pub(crate) mod file_lock;
+pub(crate) mod fill;
+pub(crate) mod freeze;
 pub(crate) mod kill;
 mod late;
 pub(crate) mod limits;
@@ -20,6 +23,7 @@ pub(crate) mod shaped;
 mod site;
 pub(crate) mod socket_kill;
 pub(crate) mod sqlite;
+pub(crate) mod stress;
 pub(crate) mod table;
 
 use std::fmt::Debug;

@@ -43,6 +43,8 @@ pub(crate) struct Site {
     pub(crate) kernel: Arc<dyn Kernel>,
     /// The deadstick program, which is a holder, too.
     pub(crate) program: PathBuf,
+    /// The ledger file, which no fault may hold up.
+    pub(crate) ledger: PathBuf,
     pub(crate) relay: Option<Arc<dyn RelayFactory>>,
     /// The owner and its guardian, which no fault may hit.
     pub(crate) ours: Vec<ProcessIdentity>,

@@ -13,7 +13,8 @@ use crate::error::FaultError;
 use crate::kernel::Place;
 use crate::means::limits::Limit;
 use crate::means::{
-    Means, file_limit, kill, limits, oom, pause, port, postgres, shaped, socket_kill, sqlite, table,
+    Means, file_limit, file_lock, fill, freeze, kill, limits, oom, pause, port, postgres, shaped,
+    socket_kill, sqlite, stress, table,
 };
 
 /// What this host can do, as far as plans depend on it.
@@ -101,6 +102,10 @@ pub fn plan(
         Fault::MemoryLimit { memory } => limits::plan(fault, target, Limit::Memory(*memory))?,
         Fault::FdLimit { files } => file_limit::plan(fault, target, *files)?,
         Fault::Oom => oom::plan(fault, target)?,
+        Fault::Stress { .. } => stress::plan(fault, target)?,
+        Fault::DiskFill { reserve } => fill::plan(target, *reserve)?,
+        Fault::FsFreeze => freeze::plan(target)?,
+        Fault::FileLock { by, mode } => file_lock::plan(target, *by, *mode)?,
         Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => table::plan(fault, target, host)?,
         Fault::Latency(impaired)
         | Fault::Loss(impaired)

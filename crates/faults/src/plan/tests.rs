@@ -45,6 +45,18 @@ fn host() -> ResolvedTarget {
     }
 }
 
+fn group() -> ResolvedTarget {
+    ResolvedTarget { name: "app".to_owned(), cgroup: Some("/app".into()), ..ResolvedTarget::default() }
+}
+
+fn folder() -> ResolvedTarget {
+    ResolvedTarget {
+        name: "scratch".to_owned(),
+        path: Some("/mnt/scratch".into()),
+        ..ResolvedTarget::default()
+    }
+}
+
 fn refusal(fault: &Fault, target: &ResolvedTarget, facts: &HostFacts) -> String {
     match plan(fault, target, LEASE, facts) {
         Err(FaultError::Refused { what, .. }) => what,
@@ -60,6 +72,16 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
     let cases = [
         ("kill signal=TERM", host(), "SIGTERM"),
         ("pause", host(), "SIGSTOP"),
+        ("cpu-limit cpus=0.1", host(), "0.1 processors"),
+        ("cpu-limit cpus=0.1", group(), "control group /app"),
+        ("memory-limit memory=64MiB", host(), "64MiB of memory"),
+        ("fd-limit files=16", host(), "16 files"),
+        ("oom", host(), "oom_score_adj"),
+        ("pause", group(), "frozen"),
+        ("stress cpu=2 io=1", group(), "2 that compute, 1 that write"),
+        ("disk-fill reserve=16MiB", folder(), "16MiB stay available"),
+        ("fs-freeze", folder(), "/mnt/scratch"),
+        ("file-lock by=fcntl mode=share", folder(), "share lock by fcntl"),
         ("half-open to=10.0.0.1:5432", host(), "10.0.0.1:5432"),
         ("vanish", host(), "everything both ways"),
         ("latency delay=50ms jitter=5ms to=10.0.0.1:5432", host(), "50ms ± 5ms"),
@@ -81,6 +103,15 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
 fn what_cannot_be_done_is_refused_by_name() {
     let nobody = ResolvedTarget { name: "nobody".to_owned(), ..ResolvedTarget::default() };
     assert!(refusal(&fault("pause"), &nobody, &ALL).contains("needs a process"));
+    for words in ["cpu-limit cpus=1", "memory-limit memory=1MiB", "fd-limit files=16", "oom", "kill"] {
+        assert!(refusal(&fault(words), &nobody, &ALL).contains("needs a process"), "{words}");
+    }
+    for words in ["disk-fill reserve=1MiB", "fs-freeze", "file-lock"] {
+        assert!(refusal(&fault(words), &nobody, &ALL).contains("needs a f"), "{words}");
+    }
+    assert!(refusal(&fault("disk-fill reserve=1KiB"), &folder(), &ALL).contains("as good as nothing"));
+    assert!(refusal(&fault("memory-limit memory=1KiB"), &host(), &ALL).contains("lets nothing run"));
+    assert!(refusal(&fault("stress"), &group(), &ALL).contains("without any work"));
     assert!(refusal(&fault("vanish"), &nobody, &ALL).contains("needs a network"));
     assert!(refusal(&fault("lock mode=share"), &nobody, &ALL).contains("needs a database"));
     let both =

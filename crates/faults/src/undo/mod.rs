@@ -23,6 +23,7 @@ use crate::kernel::{Kernel, Linux};
 pub use folder::MARK_FILE;
 pub(crate) use group::GROUP_PREFIX;
 pub(crate) use network::TABLE_PREFIX;
+pub(crate) use storage::FILL_PREFIX;
 
 /// How a fault came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

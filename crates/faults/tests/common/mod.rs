@@ -3,6 +3,7 @@
 
 pub(crate) mod group;
 pub(crate) mod matrix;
+pub(crate) mod scratch;
 pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod worlds;
