@@ -90,6 +90,14 @@ pub enum Undo {
         /// Its name; ours begin with `deadstick`.
         table: String,
     },
+    /// Make a network forget the conversations with name servers that were redirected to a port of ours, so that they go
+    /// to their servers again.
+    ForgetRedirected {
+        /// Where.
+        network: NetworkIdentity,
+        /// Our port of loopback.
+        port: u16,
+    },
     /// Remove our class from a device, and our root qdisc when no class of ours is left; put back the captured one.
     RemoveQdisc {
         /// Where.

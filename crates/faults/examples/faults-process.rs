@@ -8,7 +8,7 @@
 mod store;
 
 use std::io::{BufRead, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::{FaultStep, Injector, LedgerStore, Settings, guardian, holder};
+use hickory_proto::op::{Message, Metadata};
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::{RData, Record, RecordType};
 use store::FileStore;
 
 fn main() -> ExitCode {
@@ -40,8 +43,8 @@ fn say(text: &str) {
     writeln!(out, "{text}").and_then(|()| out.flush()).expect("the test listens");
 }
 
-/// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`, `dial ADDRESS` (a connection
-/// that is kept), `ended COUNT` (whether so many of those have been ended by others). Ends with its input.
+/// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`, `names ADDRESS ANSWER` (a name
+/// server), `dial ADDRESS` (a connection that is kept), `ended COUNT` (whether so many of those have been ended by others). Ends with its input.
 fn host() -> ExitCode {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network of its own");
     say("ready");
@@ -69,6 +72,10 @@ fn host() -> ExitCode {
                 });
                 say("ok");
             }
+            ["names", address, answer] => {
+                names(address, answer.parse().expect("an address"));
+                say("ok");
+            }
             ["dial", address] => {
                 let mut stream = TcpStream::connect(address).expect("somebody accepts");
                 let ended = Arc::clone(&ended);
@@ -93,6 +100,64 @@ fn host() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// A name server by UDP and TCP: every name has this address. Names that begin with `large` do not fit into a datagram.
+fn names(at: &str, answer: std::net::Ipv4Addr) {
+    let udp = UdpSocket::bind(at).expect("the address is free");
+    let tcp = TcpListener::bind(at).expect("the address is free");
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok((length, asker)) = udp.recv_from(&mut bytes) {
+            if let Ok(question) = Message::from_vec(&bytes[..length]) {
+                let reply = named(&question, answer);
+                let whole = reply.to_vec().expect("a reply");
+                let cut = || reply.truncate().to_vec().expect("a reply");
+                udp.send_to(&if whole.len() > 512 { cut() } else { whole }, asker).expect("sent");
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut length = [0; 2];
+                while stream.read_exact(&mut length).is_ok() {
+                    let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
+                    let read = stream.read_exact(&mut bytes).is_ok();
+                    let Some(question) = read.then(|| Message::from_vec(&bytes).ok()).flatten() else {
+                        return;
+                    };
+                    let reply = named(&question, answer).to_vec().expect("a reply");
+                    let length = u16::try_from(reply.len()).expect("it fits").to_be_bytes();
+                    // A zone comes in several messages.
+                    let times = if question.queries[0].query_type() == RecordType::AXFR { 3 } else { 1 };
+                    for _ in 0..times {
+                        if stream.write_all(&[&length, reply.as_slice()].concat()).is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn named(question: &Message, address: std::net::Ipv4Addr) -> Message {
+    let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
+    reply.metadata = Metadata::response_from_request(&question.metadata);
+    for query in &question.queries {
+        reply.add_query(query.clone());
+        if query.query_type() == RecordType::A {
+            reply.add_answer(Record::from_rdata(query.name().clone(), 60, RData::A(address.into())));
+        }
+        if query.name().to_string().starts_with("large") {
+            for number in 0..40 {
+                let text = RData::TXT(TXT::new(vec![format!("a text that takes room, number {number}")]));
+                reply.add_answer(Record::from_rdata(query.name().clone(), 60, text));
+            }
+        }
+    }
+    reply
 }
 
 /// Connects to each address it is told, and says what came of it.

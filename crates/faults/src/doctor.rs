@@ -8,13 +8,13 @@ mod host;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::{Direction, Flow, Refusal};
+use deadstick_core::fault::{Direction, Flow, Protocol, Refusal};
 use deadstick_core::identity::NetworkIdentity;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
-use crate::network::{Netlink, NetlinkError, diag, enter, ifb, nft, qdisc};
+use crate::network::{Netlink, NetlinkError, conntrack, diag, enter, ifb, nft, qdisc};
 use crate::plan::HostFacts;
 
 /// The name of tables made only to see whether they can be.
@@ -94,7 +94,7 @@ fn in_a_namespace<T: Send>(probe: impl FnOnce() -> T + Send) -> Result<T, String
 /// Name, what needs it, how it is probed, what happens without it.
 type Named = (&'static str, &'static str, &'static str, &'static str);
 
-const fn network_names() -> [Named; 9] {
+const fn network_names() -> [Named; 10] {
     [
         (
             "nftables owner tables",
@@ -127,8 +127,14 @@ const fn network_names() -> [Named; 9] {
             "they are refused",
         ),
         (
+            "connection tracking",
+            "dns",
+            "a question about a conversation that nobody has",
+            "they are refused: nobody would know where redirected questions were meant to go",
+        ),
+        (
             "socket diagnostics",
-            "half-open, socket-kill, latency without netem",
+            "half-open, socket-kill, port-take, latency without netem",
             "a dump of TCP connections",
             "they are refused",
         ),
@@ -161,6 +167,7 @@ fn network_capabilities() -> Vec<Capability> {
         text(group()),
         text(refusals()),
         text(redirect()),
+        text(tracking()),
         text(diag::connections().map(drop)),
         text(qdisc::probe_htb()),
         text(forward()),
@@ -198,6 +205,12 @@ fn redirect() -> Result<(), NetlinkError> {
         Layer::Internet,
         TableEffect::Redirect { peer: SocketAddr::from(([192, 0, 2, 1], 9)), port: 9, mark: 1 },
     )
+}
+
+fn tracking() -> Result<(), NetlinkError> {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let tuple = conntrack::Tuple { protocol: Protocol::Udp, from: nobody, to: nobody };
+    conntrack::Conntrack::open()?.original(&tuple).map(drop)
 }
 
 fn forward() -> Result<(), NetlinkError> {

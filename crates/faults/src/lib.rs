@@ -14,6 +14,7 @@
 pub mod cgroup;
 pub mod control;
 mod database;
+mod dns;
 pub mod doctor;
 mod error;
 pub mod find;

@@ -16,8 +16,8 @@ use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
     ClassSpec, Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place,
-    PortOwner, Processes, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets, Table,
-    TableEffect, TableSpec,
+    PortOwner, Processes, Questions, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets, Table,
+    TableEffect, TableSpec, Tracking,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -172,6 +172,12 @@ impl Sockets for Fake {
 
     fn try_bind(&self, _: &NetworkIdentity, _: &Place) -> Result<Result<(), std::io::Error>, KernelError> {
         Ok(Ok(()))
+    }
+}
+
+impl Tracking for Fake {
+    fn forget(&self, _: &NetworkIdentity, _: Questions) -> Result<usize, KernelError> {
+        Ok(0)
     }
 }
 

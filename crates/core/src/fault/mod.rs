@@ -104,9 +104,12 @@ pub enum Fault {
         /// The wrong address.
         #[serde(default)]
         address: Option<IpAddr>,
-        /// How late the answer is.
+        /// How long after the question the answer comes, at least.
         #[serde(default)]
         delay: HumanDuration,
+        /// Whose questions, and to which servers; there is no more to choose questions by.
+        #[serde(flatten)]
+        flow: Flow,
     },
     /// Live TCP connections are destroyed.
     SocketKill {
@@ -403,6 +406,7 @@ impl Fault {
     pub const fn flow(&self) -> Option<&Flow> {
         match self {
             Self::Partition { flow, .. }
+            | Self::Dns { flow, .. }
             | Self::HalfOpen { flow }
             | Self::Reject { flow, .. }
             | Self::Flap { flow, .. }
@@ -420,6 +424,7 @@ impl Fault {
     pub const fn flow_mut(&mut self) -> Option<&mut Flow> {
         match self {
             Self::Partition { flow, .. }
+            | Self::Dns { flow, .. }
             | Self::HalfOpen { flow }
             | Self::Reject { flow, .. }
             | Self::Flap { flow, .. }

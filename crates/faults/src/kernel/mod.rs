@@ -11,6 +11,7 @@ mod process;
 mod shaping;
 mod sockets;
 mod storage;
+mod tracking;
 
 pub use cgroup::{Control, GroupPlace, Groups};
 pub use limits::{FileLimit, Limits};
@@ -19,6 +20,8 @@ pub use process::{Delivery, Processes, Reception, Sent};
 pub use shaping::{ClassSpec, Root, Shapeable, Shaping, Shown};
 pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
 pub use storage::{Space, Storage};
+pub(crate) use tracking::DNS;
+pub use tracking::{Questions, Tracking};
 
 use std::path::PathBuf;
 
@@ -100,9 +103,9 @@ pub enum KernelError {
 }
 
 /// Everything that faults ask of the machine.
-pub trait Kernel: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets {}
+pub trait Kernel: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets + Tracking {}
 
-impl<T: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets> Kernel for T {}
+impl<T: Processes + Groups + Limits + Storage + Networks + Shaping + Sockets + Tracking> Kernel for T {}
 
 /// The kernel this program runs on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,6 +5,7 @@
 //! undo to [`crate::undo`](mod@crate::undo).
 
 pub(crate) mod branch;
+pub(crate) mod dns;
 pub(crate) mod file_limit;
 pub(crate) mod file_lock;
 pub(crate) mod fill;

@@ -3,6 +3,7 @@
 //! Owns namespaces and netlink. Leaves what faults make of them to [`crate::kernel`] and [`crate::plan`](mod@crate::plan).
 
 mod addresses;
+pub(crate) mod conntrack;
 pub(crate) mod diag;
 pub(crate) mod groups;
 pub(crate) mod ifb;

@@ -13,7 +13,7 @@ use crate::error::FaultError;
 use crate::kernel::Place;
 use crate::means::limits::Limit;
 use crate::means::{
-    Means, file_limit, file_lock, fill, freeze, kill, limits, oom, pause, port, postgres, shaped,
+    Means, dns, file_limit, file_lock, fill, freeze, kill, limits, oom, pause, port, postgres, shaped,
     socket_kill, sqlite, stress, table,
 };
 
@@ -115,6 +115,7 @@ pub fn plan(
         | Fault::Rate(impaired) => shaped::plan(fault, impaired, target, host)?,
         Fault::Lock { .. } => lock(fault, target)?,
         Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
+        Fault::Dns { .. } => dns::plan(fault, target, host)?,
         Fault::SocketKill { flow } => socket_kill::plan(fault, flow, target)?,
         Fault::PortTake { port, address, protocol } => {
             port::plan(fault, Place { protocol: *protocol, address: *address, port: *port }, target)?

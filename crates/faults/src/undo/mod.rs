@@ -129,6 +129,9 @@ async fn carry_out(
         Undo::RemoveFill { path } => storage::remove_fill(path),
         Undo::Thaw { path, device, boot } => storage::thaw(kernel, path, *device, boot, owner).await,
         Undo::RemoveTable { network, table } => network::remove_table(kernel, network, table, owner).await,
+        Undo::ForgetRedirected { network, port } => {
+            network::forget_redirected(kernel.as_ref(), network, *port)
+        }
         Undo::RemoveQdisc { network, device, handle, class, put_back } => {
             network::remove_qdisc(kernel.as_ref(), network, device, *handle, *class, put_back)
         }

@@ -7,7 +7,7 @@ use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
 
 use super::{UndoFailure, Undone, until};
-use crate::kernel::{Kernel, KernelError};
+use crate::kernel::{Kernel, KernelError, Questions};
 use crate::network::NetworkError;
 use crate::process;
 
@@ -53,6 +53,23 @@ fn gone_with_its_network(done: Result<bool, KernelError>, manual: String) -> Res
         Ok(true) => Ok(Undone::Done),
         Ok(false) | Err(KernelError::Network(NetworkError::Gone(_))) => Ok(Undone::AlreadyGone),
         Err(error) => Err(UndoFailure { why: error.to_string(), manual }),
+    }
+}
+
+/// Conversations with name servers that went to a port of ours, which nobody has any more.
+pub(super) fn forget_redirected(
+    kernel: &dyn Kernel,
+    network: &NetworkIdentity,
+    port: u16,
+) -> Result<Undone, UndoFailure> {
+    match kernel.forget(network, Questions::RedirectedTo(port)) {
+        Ok(0) | Err(KernelError::Network(NetworkError::Gone(_))) => Ok(Undone::AlreadyGone),
+        Ok(_) => Ok(Undone::Done),
+        Err(error) => {
+            let inside = format!("nsenter --net={}", network.path().display());
+            let manual = format!("{inside} conntrack -D -p udp --dport 53 --reply-port-src {port}");
+            Err(UndoFailure { why: error.to_string(), manual })
+        }
     }
 }
 
