@@ -4,7 +4,8 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -203,6 +204,73 @@ fn a_token_is_asked_for_and_other_hosts_are_warned_about() {
     open.wait_for("the API is open to other hosts", PATIENCE);
     open.signal(Signal::SIGTERM);
     assert_eq!(open.wait(), Some(0));
+}
+
+/// The server with so few descriptors.
+fn with_descriptors(place: &Place, count: u32) -> Running {
+    let server = place.command(&["proxy", "-host", "127.0.0.1", "-port", "0", "-precise"]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {count} && exec \"$0\" \"$@\"")])
+        .arg(server.get_program())
+        .args(server.get_args())
+        .env_clear()
+        .envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(place.path())
+        .stdin(Stdio::null());
+    Running::of(command)
+}
+
+#[test]
+fn out_of_descriptors_accepting_waits_and_the_others_go_on() {
+    let place = Place::new();
+    let mut server = with_descriptors(&place, 64);
+    let api = api_of(&mut server);
+    let body = json!({ "name": "p", "listen": "127.0.0.1:0", "upstream": echo().to_string() });
+    let (status, proxy) = call(api, "POST", "/proxies", "", &body.to_string());
+    assert_eq!(status, 201, "{proxy}");
+    let proxy: Value = serde_json::from_str(&proxy).expect("JSON");
+    let listen: SocketAddr = proxy["listen"].as_str().and_then(|at| at.parse().ok()).expect("a real port");
+    let open = |address: SocketAddr| {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream
+    };
+    let ping = |stream: &mut TcpStream| {
+        let mut reply = [0; 4];
+        stream.write_all(b"ping").is_ok() && stream.read_exact(&mut reply).is_ok() && &reply == b"ping"
+    };
+    let mut old = open(listen);
+    assert!(ping(&mut old));
+    let mut control = open(api);
+    let mut version = || {
+        control.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is open");
+        let mut reply = Vec::new();
+        let mut byte = [0];
+        while !reply.ends_with(b"}\n") {
+            control.read_exact(&mut byte).expect("a reply");
+            reply.extend(byte);
+        }
+        reply.starts_with(b"HTTP/1.1 200")
+    };
+    assert!(version());
+    // Each needs two descriptors in the proxy, so half of them have to wait.
+    let waiting: Vec<TcpStream> = (0..64).map(|_| open(listen)).collect();
+    server.wait_for("cannot accept", PATIENCE);
+    for _ in 0..20 {
+        assert!(ping(&mut old), "the connection from before goes on");
+        assert!(version(), "and so does the call");
+    }
+    drop(waiting);
+    let served = Instant::now() + PATIENCE;
+    // One that is let in while the last of the others are leaving may still find no descriptor for its way on.
+    while !ping(&mut open(listen)) {
+        assert!(Instant::now() < served, "clients are let in again: {}", server.printed());
+    }
+    assert_eq!(call(api, "GET", "/proxies", "", "").0, 200);
+    server.signal(Signal::SIGTERM);
+    drop((old, control));
+    assert_eq!(server.wait(), Some(0), "{}", server.printed());
 }
 
 #[test]
