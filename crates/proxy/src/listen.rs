@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_let_in_has_the_options_of_the_listener() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let _client = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        let (stream, _) = listener.accept().await.expect("a client");
+        assert!(stream.nodelay().expect("an option"));
+        assert!(SockRef::from(&stream).keepalive().expect("an option"));
+    }
+
+    #[tokio::test]
     async fn a_taken_port_is_refused_in_the_words_clients_look_for() {
         let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let address = first.local_addr().expect("bound");

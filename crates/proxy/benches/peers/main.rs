@@ -27,12 +27,16 @@ fn main() {
         at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
     };
     let only = arguments.iter().position(|argument| argument == "--only");
+    let only = only.map(|at| arguments.get(at + 1).cloned().expect("--only has a part behind it"));
+    if let Some(part) = &only {
+        assert!(measure::PARTS.contains(&part.as_str()), "{part} is none of {:?}", measure::PARTS);
+    }
     let room = processes::room();
     let plan = Plan {
         rounds: usize::try_from(number("--rounds", 5)).expect("a small number"),
         span: Duration::from_millis(number("--milliseconds", 2_000)),
         idle: usize::try_from(number("--idle", 10_000)).expect("a small number").min(room),
-        only: only.and_then(|at| arguments.get(at + 1).cloned()),
+        only,
     };
     let port = u16::try_from(number("--port", 0)).expect("a port");
 

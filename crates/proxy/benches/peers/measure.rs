@@ -13,6 +13,9 @@ pub(crate) struct Way {
     pub(crate) pid: Option<u32>,
 }
 
+/// What can be measured by itself.
+pub(crate) const PARTS: [&str; 5] = ["throughput", "echo", "connections", "idle", "toxics"];
+
 /// How much is measured.
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
@@ -23,7 +26,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Whether that part is measured: `throughput`, `echo`, `connections`, `idle` or `toxics`.
+    /// Whether that one of [`PARTS`] is measured.
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
     }
