@@ -189,6 +189,7 @@ fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> Ex
         store: Arc::new(FileStore(PathBuf::from(ledger))),
         observer: Arc::new(|_| {}),
         relay: None,
+        load: None,
         steps: Some(Arc::new(hook)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -22,6 +22,7 @@ pub mod guardian;
 pub mod holder;
 pub mod injector;
 pub mod kernel;
+pub mod load;
 mod means;
 pub mod network;
 pub mod plan;

@@ -18,5 +18,5 @@ mod sql;
 mod tcp;
 mod verdict;
 
-pub use load::{Load, LoadError, LoadHandle, Percentiles, Sample, Summary};
+pub use load::{Keys, Load, LoadError, LoadHandle, Percentiles, Sample, Summary};
 pub use prober::{Context, Prober, ProberError};

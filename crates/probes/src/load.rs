@@ -21,10 +21,12 @@ use tokio::sync::{Semaphore, watch};
 use crate::Prober;
 use crate::verdict::humane;
 
+mod keys;
 mod pace;
 mod schedule;
 mod summary;
 
+pub use keys::Keys;
 use schedule::Schedule;
 use summary::Tally;
 pub use summary::{Percentiles, Summary};
@@ -36,14 +38,16 @@ const SHORTEST: Duration = Duration::from_micros(100);
 const IN_FLIGHT: u32 = 4096;
 
 /// A load to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     /// The request, and what its answer must be. Its timeout is each user's patience.
     pub probe: HttpProbe,
     /// How long from one request to the next, on average.
     pub every: Duration,
-    /// Decides the moment within each span of `every`.
+    /// Decides the moment within each span of `every`, and the keys.
     pub seed: u64,
+    /// What stands for `{key}` in the URL; the URL is taken as it is when there are none.
+    pub keys: Option<Keys>,
 }
 
 /// Something that happened to one request. Times are since the epoch that the load was given.
@@ -130,7 +134,7 @@ impl Load {
         if self.every < SHORTEST {
             return Err(LoadError::Period(self.every));
         }
-        if let Err(source) = prober.http.get(&self.probe.url).build() {
+        if let Err(source) = prober.http.get(self.probe.url.replace(keys::PLACE, "0")).build() {
             let url = crate::verdict::kept(&self.probe.url);
             return Err(LoadError::Url { url, source: source.without_url() });
         }
@@ -139,6 +143,7 @@ impl Load {
         let shared = Arc::new(Shared {
             client: prober.http.clone(),
             schedule: Schedule { every: self.every, seed: self.seed },
+            keys: self.keys,
             probe: self.probe,
             epoch,
             begins,
@@ -181,6 +186,7 @@ struct Shared {
     client: Client,
     probe: HttpProbe,
     schedule: Schedule,
+    keys: Option<Keys>,
     epoch: Instant,
     begins: Instant,
     sink: UnboundedSender<Sample>,
@@ -261,7 +267,7 @@ mod tests {
         // As if this process had been stopped for an hour right after the start.
         let now = Instant::now();
         let begins = now.checked_sub(Duration::from_secs(3600)).expect("a clock that reaches back");
-        let load = Load { probe, every, seed: 3 };
+        let load = Load { probe, every, seed: 3, keys: None };
         let handle = load.start_from(begins, &prober, begins, sink).expect("a load");
         // The last ten minutes are made up for, one request in each.
         for _ in 0..18 {

@@ -24,7 +24,7 @@ async fn beyond_the_bound_requests_fail_unsent() {
         expect: None,
     };
     let (sink, mut samples) = unbounded_channel();
-    let load = Load { probe, every: Duration::from_millis(2), seed: 1 };
+    let load = Load { probe, every: Duration::from_millis(2), seed: 1, keys: None };
     let handle = load.start(&Prober::new().expect("a client"), Instant::now(), sink).expect("a load");
     let begun = Instant::now();
     loop {

@@ -118,6 +118,7 @@ async fn injector(folder: &std::path::Path) -> Injector {
         store: ledger.store(),
         observer: Arc::new(|_| {}),
         relay: None,
+        load: None,
         steps: None,
     };
     Injector::arm(settings).await.expect("the guardian starts")

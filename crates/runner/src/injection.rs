@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::ledger::SharedLedger;
+use crate::load::OpenLoads;
 use crate::relay::ProxyRelays;
 use crate::session::{Session, now};
 use crate::{incidents, signals};
@@ -137,6 +138,7 @@ pub async fn hold(order: Order, settings: Settings) -> Result<Outcome, FaultErro
         store: ledger.store(),
         observer,
         relay: Some(Arc::new(ProxyRelays)),
+        load: Some(Arc::new(OpenLoads)),
         steps: None,
     })
     .await;

@@ -5,7 +5,7 @@
 //! - [`drill`]: stages a playbook; [`responder`]: a scripted responder;
 //! - [`injection`]: one fault by hand; [`targets`]: what its target means now;
 //! - [`policy`]: whether this host lets itself be touched;
-//! - [`ledger`], [`relay`]: joints between crates that do not know each other;
+//! - [`ledger`], [`load`], [`relay`]: joints between crates that do not know each other;
 //! - [`recovery`]: undoes what dead runs have left; [`release`]: ends a single fault; [`incidents`]: what there is to look back on;
 //! - [`signals`]: what means "stop".
 //!
@@ -16,6 +16,7 @@ pub mod incidents;
 pub mod injection;
 pub mod ledger;
 pub mod library;
+pub mod load;
 pub mod policy;
 pub mod recovery;
 pub mod relay;

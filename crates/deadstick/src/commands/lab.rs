@@ -171,6 +171,7 @@ async fn hold(context: &Context, kind: &'static LabDescription, set: Vec<(String
         store: ledger.store(),
         observer: std::sync::Arc::new(|_| {}),
         relay: None,
+        load: None,
         steps: None,
     })
     .await?;

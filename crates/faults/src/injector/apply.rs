@@ -28,6 +28,7 @@ impl Shared {
             program: self.settings.program.clone(),
             ledger: self.settings.ledger.clone(),
             relay: self.settings.relay.clone(),
+            load: self.settings.load.clone(),
             ours: std::iter::once(self.owner.clone()).chain(guardian).collect(),
             cancel: Cancel::default(),
         };

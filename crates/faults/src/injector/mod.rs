@@ -23,6 +23,7 @@ use deadstick_core::units::HumanDuration;
 use crate::doctor;
 use crate::error::FaultError;
 use crate::kernel::{Kernel, Linux};
+use crate::load::LoadFactory;
 use crate::means::Cancel;
 use crate::plan::{HostFacts, plan};
 use crate::process;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub observer: Observer,
     /// Makes relays, for latency.
     pub relay: Option<Arc<dyn RelayFactory>>,
+    /// Sends requests, for spikes.
+    pub load: Option<Arc<dyn LoadFactory>>,
     /// Called at every step.
     pub steps: Option<StepHook>,
 }

@@ -23,6 +23,7 @@ pub(crate) mod relayed;
 pub(crate) mod shaped;
 mod site;
 pub(crate) mod socket_kill;
+pub(crate) mod spike;
 pub(crate) mod sqlite;
 pub(crate) mod stress;
 pub(crate) mod table;

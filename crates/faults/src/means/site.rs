@@ -12,6 +12,7 @@ use crate::error::FaultError;
 use crate::holder::link::Holder;
 use crate::holder::{Order, What};
 use crate::kernel::{Kernel, KernelError};
+use crate::load::LoadFactory;
 use crate::process;
 use crate::relay::RelayFactory;
 use crate::undo::TABLE_PREFIX;
@@ -46,6 +47,7 @@ pub(crate) struct Site {
     /// The ledger file, which no fault may hold up.
     pub(crate) ledger: PathBuf,
     pub(crate) relay: Option<Arc<dyn RelayFactory>>,
+    pub(crate) load: Option<Arc<dyn LoadFactory>>,
     /// The owner and its guardian, which no fault may hit.
     pub(crate) ours: Vec<ProcessIdentity>,
     pub(crate) cancel: Cancel,

@@ -14,7 +14,7 @@ use crate::kernel::Place;
 use crate::means::limits::Limit;
 use crate::means::{
     Means, dns, file_limit, file_lock, fill, freeze, kill, limits, oom, pause, port, postgres, shaped,
-    socket_kill, sqlite, stress, table,
+    socket_kill, spike, sqlite, stress, table,
 };
 
 /// What this host can do, as far as plans depend on it.
@@ -116,6 +116,7 @@ pub fn plan(
         Fault::Lock { .. } => lock(fault, target)?,
         Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
         Fault::Dns { .. } => dns::plan(fault, target, host)?,
+        Fault::Spike { .. } => spike::plan(fault, target)?,
         Fault::SocketKill { flow } => socket_kill::plan(fault, flow, target)?,
         Fault::PortTake { port, address, protocol } => {
             port::plan(fault, Place { protocol: *protocol, address: *address, port: *port }, target)?

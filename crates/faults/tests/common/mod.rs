@@ -160,6 +160,7 @@ impl Bench {
             store: Arc::new(FileStore(self.ledger())),
             observer: Arc::new(move |event| events.lock().expect("not poisoned").push(event)),
             relay: None,
+            load: None,
             steps: None,
         }
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deadstick_core::probe::HttpProbe;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::{Halt, Sample, Shared};
+use super::{Halt, Sample, Shared, keys};
 use crate::http;
 use crate::verdict::Verdict;
 
@@ -70,9 +71,14 @@ fn send(shared: &Arc<Shared>, runtime: &Handle, seq: u64, due: Instant) -> bool 
 async fn request(shared: Arc<Shared>, seq: u64, due: Instant, slot: OwnedSemaphorePermit) {
     shared.tally().began(due.elapsed());
     let patience = shared.probe.timeout.0;
+    let keyed = shared.keys.map(|keys| {
+        let key = keys.of(shared.schedule.seed, seq).to_string();
+        HttpProbe { url: shared.probe.url.replace(keys::PLACE, &key), ..shared.probe.clone() }
+    });
+    let probe = keyed.as_ref().unwrap_or(&shared.probe);
     let verdict = tokio::select! {
         () = given_up(shared.halted.subscribe()) => None,
-        verdict = tokio::time::timeout(patience, http::ask(&shared.client, &shared.probe)) => {
+        verdict = tokio::time::timeout(patience, http::ask(&shared.client, probe)) => {
             Some(verdict.unwrap_or_else(|_| Verdict::silence(patience)))
         }
     };

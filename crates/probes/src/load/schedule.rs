@@ -24,7 +24,7 @@ impl Schedule {
 
 /// The finalizer of splitmix64 (Steele, Lea and Flood 2014): fixed for good, so that a seed means the same schedule in
 /// every version.
-const fn mix(n: u64) -> u64 {
+pub(super) const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -16,7 +16,7 @@ fn load(url: String, every: Duration, timeout_ms: u64) -> Load {
     let timeout = HumanDuration::millis(timeout_ms);
     let probe =
         HttpProbe { url, method: HttpMethod::Post, body: Some("{}".to_owned()), timeout, expect: None };
-    Load { probe, every, seed: 42 }
+    Load { probe, every, seed: 42, keys: None }
 }
 
 fn start(load: Load, epoch: Instant) -> (LoadHandle, UnboundedReceiver<Sample>) {

@@ -26,6 +26,7 @@ use super::{DrillError, Progress, Settings};
 use crate::injection::body_of;
 use crate::ledger::SharedLedger;
 use crate::library;
+use crate::load::OpenLoads;
 use crate::relay::ProxyRelays;
 use crate::session::{Session, SessionError};
 use crate::surroundings::{self, LabSurroundings};
@@ -67,6 +68,7 @@ impl Performer {
                 drop(observed.send(event));
             }),
             relay: Some(Arc::new(ProxyRelays)),
+            load: Some(Arc::new(OpenLoads)),
             steps,
         })
         .await?;

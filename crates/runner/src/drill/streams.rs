@@ -112,7 +112,7 @@ impl Streams {
         let mut probe = http.clone();
         probe.url = template::fill(&probe.url, variables).map_err(|e| e.to_string())?;
         let (sink, mut stream) = mpsc::unbounded_channel();
-        let load = Load { probe, every, seed: performer.seed() };
+        let load = Load { probe, every, seed: performer.seed(), keys: None };
         self.loads.push(load.start(&self.prober, self.began, sink).map_err(|e| e.to_string())?);
         let (name, inputs, samples) = (name.clone(), performer.inputs(), self.samples.clone());
         self.tasks.spawn(async move {

@@ -119,7 +119,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Host, Aim::Netns],
         parameters: &[&[
             required("url", Value::Text, "To which URL; {key} in it is replaced by a key"),
-            required("per-second", Value::Count(100_000), "How many requests a second"),
+            required("per-second", Value::Count(10_000), "How many requests a second"),
             optional("method", Value::Word(HttpMethod::WORDS), "GET", "By which method"),
             optional(
                 "keys",
