@@ -75,7 +75,7 @@ fn a_password_may_stay_in_the_environment() {
     let Some((host, server, _)) = shop() else { return };
     let dsn = format!("postgres://ann@127.0.0.1:{}/postgres", server.port);
     let mut command =
-        host.place.command(&host.args(&["lock", "--dsn", &dsn, "--table", "orders", "--for", "1s"]));
+        host.place.command(&host.args(&["lock", "--dsn", &dsn, "--table", "orders", "--for", "5s"]));
     let output = command.env("PGPASSWORD", "s3cret").output().expect("it starts");
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");

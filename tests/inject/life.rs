@@ -68,7 +68,7 @@ fn with_both_killed_the_next_injection_undoes_first() {
     running.wait();
     let listed = host.place.run(&["faults"]);
     let unguarded = listed.out.contains("UNGUARDED");
-    let ran = host.inject(&["pause", "--pid", &pid, "--for", "1s"]);
+    let ran = host.inject(&["pause", "--pid", &pid, "--for", "3s"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     // Without its guardian the owner gives up at once; killed before it could, it has left something behind.
     assert_eq!(ran.err.contains("it was undone: pause"), unguarded, "{}{}", listed.out, ran.err);
@@ -177,7 +177,7 @@ fn two_at_once_on_one_network_do_not_touch_each_other() {
 fn it_is_on_the_timeline_of_the_incident_people_work_on() {
     let (host, victim) = (Host::new(), Victim::idle());
     let id = host.place.run(&["incident", "open", "Something hangs"]).out.trim().to_owned();
-    let ran = host.inject(&["pause", "--pid", &victim.pid().to_string(), "--for", "1s"]);
+    let ran = host.inject(&["pause", "--pid", &victim.pid().to_string(), "--for", "3s"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains(&id), "{}", ran.out);
     let shown = host.place.run(&["timeline", "show", &id]).out;
@@ -187,6 +187,32 @@ fn it_is_on_the_timeline_of_the_incident_people_work_on() {
     host.place.run(&["incident", "act", "assume"]);
     let closed = host.place.run(&["incident", "close", "over", "--confirm"]);
     assert_eq!(closed.code, Some(0), "{}{}", closed.out, closed.err);
-    let after = host.inject(&["pause", "--pid", &victim.pid().to_string(), "--for", "1s"]);
+    let after = host.inject(&["pause", "--pid", &victim.pid().to_string(), "--for", "3s"]);
     assert!(!after.out.contains(&id), "a closed incident takes no more: {}", after.out);
+}
+
+#[test]
+fn two_at_once_on_one_process_the_second_is_refused() {
+    let (host, victim) = (Host::new(), Victim::idle());
+    let pid = victim.pid().to_string();
+    let mut first = held(&host, &["pause", "--pid", &pid, "--for", "1h"]);
+    let second = host.inject(&["pause", "--pid", &pid, "--for", "3s"]);
+    assert_eq!(second.code, Some(7), "{}{}", second.out, second.err);
+    assert!(second.err.contains("not ours to resume"), "{}", second.err);
+    assert_eq!(victim.state(), Some('T'), "the first one still holds it");
+    first.signal(Signal::SIGINT);
+    assert_eq!(first.wait(), Some(6), "{}", first.printed());
+    assert!(victim.runs());
+    host.is_clean("after the first");
+}
+
+#[test]
+fn a_target_that_ends_in_the_middle_leaves_nothing_to_undo() {
+    let (host, mut victim) = (Host::new(), Victim::idle());
+    let mut running = held(&host, &["pause", "--pid", &victim.pid().to_string(), "--for", "1h"]);
+    victim.0.kill().and_then(|()| victim.0.wait()).expect("it is ours");
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait(), Some(6), "{}", running.printed());
+    assert!(!running.printed().contains("RESIDUE"), "{}", running.printed());
+    host.is_clean("after its target was gone");
 }

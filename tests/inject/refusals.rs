@@ -226,7 +226,7 @@ fn residue_blocks_until_it_is_removed() {
     left_behind(&host.place, &folder);
     let pid = victim.pid().to_string();
     for more in [&[][..], &["--detach"]] {
-        let ran = host.inject(&[&["kill", "--pid", &pid, "--for", "1s"], more].concat());
+        let ran = host.inject(&[&["kill", "--pid", &pid, "--for", "3s"], more].concat());
         assert_eq!(ran.code, Some(5), "{}{}", ran.out, ran.err);
         assert!(ran.err.contains("rm -r ") && ran.err.contains("deadstick restore"), "{}", ran.err);
     }
@@ -239,7 +239,7 @@ fn residue_blocks_until_it_is_removed() {
     // The person does what they were told, and goes on.
     fs::remove_dir_all(&folder).expect("it is ours");
     assert_eq!(host.place.run(&["restore"]).code, Some(0));
-    let ran = host.inject(&["pause", "--pid", &pid, "--for", "1s"]);
+    let ran = host.inject(&["pause", "--pid", &pid, "--for", "3s"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     host.is_clean("after the residue was removed");
 }
@@ -250,7 +250,7 @@ fn a_damaged_ledger_blocks_and_is_never_called_nothing() {
     let ledger = left_behind(&host.place, &host.place.path().join("foreign"));
     let text = fs::read_to_string(&ledger).expect("it is text");
     fs::write(&ledger, text.replace("a folder", "a file")).expect("it is ours");
-    let ran = host.inject(&["kill", "--pid", &victim.pid().to_string(), "--for", "1s"]);
+    let ran = host.inject(&["kill", "--pid", &victim.pid().to_string(), "--for", "3s"]);
     assert_eq!(ran.code, Some(5), "{}{}", ran.out, ran.err);
     let listed = host.place.run(&["faults"]);
     assert_eq!(listed.code, Some(5), "{}{}", listed.out, listed.err);

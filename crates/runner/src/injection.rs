@@ -169,7 +169,14 @@ async fn hold_with(
     let injecting = injector.inject(fault, target, lease);
     tokio::pin!(injecting);
     let injected = tokio::select! {
-        injected = &mut injecting => injected?,
+        injected = &mut injecting => injected.map_err(|error| match (error, &*is_out.borrow()) {
+            // Nobody wanted it to stop: it was its lease, which is too short for what it takes here.
+            (FaultError::Aborted, Some(because)) => FaultError::Apply {
+                why: format!("it had not landed when it was taken out: {because}"),
+                residue: None,
+            },
+            (error, _) => error,
+        })?,
         why = signals::stopped(stop) => {
             // Interrupts it; what is left of it, closing says.
             drop(injector.undo_all(&why).await);
