@@ -146,7 +146,8 @@ fn usage(entry: &Kind, whom: &[&'static str]) -> String {
 
 /// Whether the proof of a kind may talk to somebody.
 fn has_witness(entry: &Kind) -> bool {
-    (entry.family == Family::Network && entry.kind != FaultKind::Dns) || entry.kind == FaultKind::Vanish
+    (entry.family == Family::Network && entry.kind != FaultKind::Dns)
+        || matches!(entry.kind, FaultKind::Vanish | FaultKind::SocketKill)
 }
 
 fn target(entry: &Kind, aim: Aim) -> Option<Arg> {

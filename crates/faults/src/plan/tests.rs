@@ -88,6 +88,10 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
         ("partition to=10.0.0.1 direction=ingress", host(), "what it receives"),
         ("lock table=orders mode=share", database.clone(), "orders in SHARE mode"),
         ("lock", file, "/shop.db"),
+        ("socket-kill to=10.0.0.1:5432", host(), "to 10.0.0.1:5432"),
+        ("port-take port=80 protocol=udp", host(), "udp port 80 on every address"),
+        ("dns answer=late delay=3s names=db.internal", host(), "db.internal gets the right answer 3s after"),
+        ("dns answer=wrong to=10.0.0.1:53", host(), "192.0.2.1"),
         ("idle-in-transaction", database, "opens a transaction"),
     ];
     for (words, target, expected) in cases {
@@ -114,6 +118,9 @@ fn what_cannot_be_done_is_refused_by_name() {
     assert!(refusal(&fault("stress"), &group(), &ALL).contains("without any work"));
     assert!(refusal(&fault("vanish"), &nobody, &ALL).contains("needs a network"));
     assert!(refusal(&fault("lock mode=share"), &nobody, &ALL).contains("needs a database"));
+    assert!(refusal(&fault("dns answer=nxdomain"), &nobody, &ALL).contains("needs a network"));
+    assert!(refusal(&fault("dns answer=nxdomain"), &host(), &HostFacts::default()).contains("redirect"));
+    assert!(refusal(&fault("port-take port=0"), &host(), &ALL).contains("port 0"));
     let both =
         ResolvedTarget { dsn: Some("postgres://db/x".to_owned()), path: Some("/shop.db".into()), ..nobody };
     assert!(refusal(&fault("lock"), &both, &ALL).contains("both"));
