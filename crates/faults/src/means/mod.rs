@@ -13,6 +13,7 @@ pub(crate) mod freeze;
 pub(crate) mod kill;
 mod late;
 pub(crate) mod limits;
+mod lossy;
 mod nest;
 pub(crate) mod oom;
 pub(crate) mod pause;
