@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::fault::Fault;
+use crate::fault::{Fault, RedisCommands};
 use crate::identity::{BackendIdentity, GroupIdentity, NetworkIdentity, ProcessIdentity};
 use crate::units::HumanDuration;
 
@@ -130,6 +130,24 @@ pub enum Undo {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<DatabaseSession>,
     },
+    /// Let a PostgreSQL replica apply again what it receives.
+    ResumeReplay {
+        /// How to reach it, without any password.
+        dsn: String,
+        /// The server's run: with its end, the pause ended.
+        server: ServerIdentity,
+    },
+    /// End the process that keeps a Redis server paused, and see that the server goes on.
+    EndPause {
+        /// Which process.
+        process: ProcessIdentity,
+        /// How to reach the server, without any password.
+        dsn: String,
+        /// The server's run (`run_id` of `INFO server`): with its end, the pause ended.
+        server: String,
+        /// Which commands wait.
+        commands: RedisCommands,
+    },
     /// End a lab: its first process, with which everything in it ends.
     EndLab {
         /// Which.
@@ -177,14 +195,49 @@ pub struct CapturedQdisc {
     pub options: Option<String>,
 }
 
-/// A session of ours on a database server.
+/// A session of ours, or several, on a database server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DatabaseSession {
     /// How to reach the server, without any password.
     pub dsn: String,
-    /// The session.
-    pub backend: BackendIdentity,
+    /// The session, or the sessions.
+    pub backend: SessionIdentity,
+}
+
+/// A session on a `MySQL` or `MariaDB` server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConnectionIdentity {
+    /// `connection_id()`.
+    pub id: u64,
+    /// The user-level lock it holds, whose name is unique for ever: the server itself says which session holds it.
+    pub lock: String,
+}
+
+/// A session on a database server, or several with one name. Which it is shows in its fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SessionIdentity {
+    /// One of PostgreSQL.
+    Backend(BackendIdentity),
+    /// One of `MySQL` or `MariaDB`.
+    Connection(ConnectionIdentity),
+    /// All of PostgreSQL with this name, which is unique for ever.
+    Application {
+        /// `pg_stat_activity.application_name`.
+        application: String,
+    },
+}
+
+/// One run of a PostgreSQL server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServerIdentity {
+    /// The identifier of its data, which a replica shares with its primary.
+    pub system: String,
+    /// When it started, as the server prints it in UTC.
+    pub started: String,
 }
 
 /// A value in a control group.
@@ -355,5 +408,27 @@ pub fn next(state: Option<FaultState>, entry: &Entry) -> Result<FaultState, OutO
         (Some(S::Undoing), Entry::Undone) => Ok(S::Undone),
         (Some(S::Undoing), Entry::Residue { .. }) => Ok(S::Residue),
         (state, entry) => Err(OutOfOrder { state, entry: entry.word() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_told_by_its_fields_and_old_lines_stay_readable() {
+        let backend = BackendIdentity { pid: 7, started: "2026-11-21 10:00:00.1".to_owned() };
+        let connection = ConnectionIdentity { id: 9, lock: "deadstick/x".to_owned() };
+        for (line, expected) in [
+            (r#"{"pid":7,"started":"2026-11-21 10:00:00.1"}"#, SessionIdentity::Backend(backend)),
+            (r#"{"id":9,"lock":"deadstick/x"}"#, SessionIdentity::Connection(connection)),
+            (
+                r#"{"application":"deadstick/x"}"#,
+                SessionIdentity::Application { application: "deadstick/x".to_owned() },
+            ),
+        ] {
+            assert_eq!(serde_json::from_str::<SessionIdentity>(line).expect("reads"), expected, "{line}");
+            assert_eq!(serde_json::to_string(&expected).expect("writes"), line);
+        }
     }
 }

@@ -20,32 +20,59 @@ pub fn printable(text: &str) -> String {
 /// A database URL or key-value connection string with its password replaced by `***`.
 #[must_use]
 pub fn redact_dsn(dsn: &str) -> String {
-    if let Some((scheme, rest)) = dsn.split_once("://") {
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let authority = match authority.rsplit_once('@') {
-            Some((user, host)) => match user.split_once(':') {
-                Some((user, _)) => format!("{user}:***@{host}"),
-                None => authority.to_owned(),
-            },
-            None => authority.to_owned(),
-        };
-        let path = redact_pairs(path, &['?', '&']);
-        return format!("{scheme}://{authority}{path}");
-    }
-    redact_pairs(dsn, &[' '])
+    let Some((scheme, rest)) = dsn.split_once("://") else { return redact_words(dsn) };
+    let (address, parameters) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    // By the last `@`: a password that should have been percent-encoded may hold the signs that end it elsewhere.
+    let address = match address.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => address.to_owned(),
+        },
+        None => address.to_owned(),
+    };
+    let parameters = parameters.split_inclusive(['?', '&']).map(|pair| match pair.split_once('=') {
+        Some((key, value)) if is_password(key) => {
+            format!("{key}=***{}", if value.ends_with(['?', '&']) { "&" } else { "" })
+        }
+        _ => pair.to_owned(),
+    });
+    format!("{scheme}://{address}{}", parameters.collect::<String>())
 }
 
-/// Replaces the value behind every `password=` (up to the next separator) by `***`.
-fn redact_pairs(text: &str, separators: &[char]) -> String {
-    text.split_inclusive(separators)
-        .map(|pair| match pair.split_once('=') {
-            Some((key, value)) if key.eq_ignore_ascii_case("password") => {
-                let tail = value.chars().last().filter(|c| separators.contains(c));
-                format!("{key}=***{}", tail.map(String::from).unwrap_or_default())
-            }
-            _ => pair.to_owned(),
-        })
-        .collect()
+fn is_password(key: &str) -> bool {
+    ["password", "sslpassword", "passwd", "pwd"].iter().any(|word| key.eq_ignore_ascii_case(word))
+}
+
+/// `key = value` in words; a value may be quoted, with blanks inside and quotes behind a backslash.
+fn redact_words(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        let key = before.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+        let value = after.trim_start();
+        let end = end_of_value(value);
+        let blanks = &after[..after.len() - value.len()];
+        let shown = if is_password(key) { "***" } else { &value[..end] };
+        out.extend([before, "=", blanks, shown]);
+        rest = &value[end..];
+    }
+    out + rest
+}
+
+/// Where a value in words ends.
+fn end_of_value(value: &str) -> usize {
+    let quoted = value.starts_with('\'');
+    let mut escaped = false;
+    for (at, c) in value.char_indices().skip(usize::from(quoted)) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' if quoted => return at + 1,
+            c if !quoted && c.is_whitespace() => return at,
+            _ => {}
+        }
+    }
+    value.len()
 }
 
 #[cfg(test)]
@@ -59,11 +86,21 @@ mod tests {
 
     #[test]
     fn passwords_are_redacted() {
-        assert_eq!(
-            redact_dsn("postgres://u:s3cret@h:5/db?password=x&a=b"),
-            "postgres://u:***@h:5/db?password=***&a=b"
-        );
-        assert_eq!(redact_dsn("host=h password=s3cret user=u"), "host=h password=*** user=u");
-        assert_eq!(redact_dsn("postgres://u@h/db"), "postgres://u@h/db");
+        for (dsn, shown) in [
+            ("postgres://u:s3cret@h:5/db?password=x&a=b", "postgres://u:***@h:5/db?password=***&a=b"),
+            ("postgres://u@h/db", "postgres://u@h/db"),
+            ("postgres://h:5432/db", "postgres://h:5432/db"),
+            ("mysql://u:s3cret@h:3306/db", "mysql://u:***@h:3306/db"),
+            ("mysql://u:s3/cr@et@h/db", "mysql://u:***@h/db"),
+            ("redis://:s3cret@h:6379/0", "redis://:***@h:6379/0"),
+            ("redis://u:s3cret@[::1]:6379", "redis://u:***@[::1]:6379"),
+            ("host=h password=s3cret user=u", "host=h password=*** user=u"),
+            ("host=h Password = 's3 \\' cret' user=u", "host=h Password = *** user=u"),
+            ("password=s3\\ cret", "password=***"),
+            ("user=u", "user=u"),
+            ("no dsn at all", "no dsn at all"),
+        ] {
+            assert_eq!(redact_dsn(dsn), shown);
+        }
     }
 }

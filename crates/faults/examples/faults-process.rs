@@ -201,7 +201,8 @@ fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> Ex
         let injector = Injector::arm(settings).await.expect("armed");
         say(&format!("guardian {}", injector.guardian().expect("it runs").pid));
         let fault: Fault = serde_json::from_str(fault).expect("a fault");
-        let target: ResolvedTarget = serde_json::from_str(target).expect("a target");
+        let mut target: ResolvedTarget = serde_json::from_str(target).expect("a target");
+        target.dsn = std::env::var("FAULTS_DSN").ok();
         let lease: HumanDuration = lease.parse().expect("a lease");
         let one_life = async || match injector.inject(fault.clone(), target.clone(), lease).await {
             Ok(injected) => {

@@ -90,7 +90,7 @@ pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
                 armed.push(Armed {
                     id: id.clone(),
                     intent: *intent,
-                    secrets: Secrets { password },
+                    secrets: Secrets::with(password),
                     act_at_ms,
                 });
                 // An owner that cannot be answered has died: its pipe says so next.

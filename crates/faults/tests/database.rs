@@ -95,8 +95,7 @@ async fn the_server_ends_the_session_when_nobody_else_can() {
     let Some(server) = Server::start() else { return };
     let client = with_table(&server).await;
     let ends = process::boottime_ms() + 2_000;
-    let what =
-        serde_json::json!({ "postgres": { "dsn": server.dsn(), "table": orders(), "lock": "exclusive" } });
+    let what = serde_json::json!({ "postgres": { "dsn": server.dsn(), "held": { "table": { "table": orders(), "mode": "exclusive" } } } });
     let order =
         serde_json::json!({ "what": what, "application": "deadstick/test", "ends_boottime_ms": ends });
     let mut holder = Talker::start(Command::new(program()).arg("hold"));
@@ -179,7 +178,7 @@ async fn what_an_owner_lets_go_without_undoing_the_guardian_ends() {
     .await;
     client.batch_execute(READ).await.expect("free");
     // A recovery that knows only the ledger and the environment finds nothing left.
-    let secrets = Secrets { password: Some("s3cret".to_owned()) };
+    let secrets = Secrets::with(Some("s3cret".to_owned()));
     assert_eq!(undo(&intent, &secrets).await, Ok(Undone::AlreadyGone));
     let failure = undo(&intent, &Secrets::default()).await.expect_err("no password, no look");
     assert!(

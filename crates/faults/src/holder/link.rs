@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use deadstick_core::identity::{BackendIdentity, ProcessIdentity};
+use deadstick_core::identity::ProcessIdentity;
+use deadstick_core::ledger::SessionIdentity;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -48,7 +49,7 @@ pub(crate) struct Holder {
     /// The process.
     pub(crate) process: ProcessIdentity,
     /// Its session on the server.
-    pub(crate) backend: Option<BackendIdentity>,
+    pub(crate) session: Option<SessionIdentity>,
     listed: Listed,
 }
 
@@ -73,11 +74,11 @@ impl Holder {
         };
         let listed = Listed::new(&process);
         let mut holder =
-            Self { child, stdin, stdout: BufReader::new(stdout).lines(), process, backend: None, listed };
+            Self { child, stdin, stdout: BufReader::new(stdout).lines(), process, session: None, listed };
         let order = serde_json::to_string(order).map_err(|error| FaultError::Holder(error.to_string()))?;
         holder.tell(&order).await.map_err(failed)?;
         match timeout(Duration::from_secs(10), holder.hear()).await {
-            Ok(Said::Ready { backend }) => holder.backend = backend,
+            Ok(Said::Ready { session }) => holder.session = session,
             Ok(Said::Failed { why }) => return Err(FaultError::refused(why, "nothing was touched")),
             Ok(Said::Held) => return Err(FaultError::Holder("spoke out of turn".to_owned())),
             Err(_) => return Err(FaultError::Holder("did not answer within 10 s".to_owned())),

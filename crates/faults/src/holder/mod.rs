@@ -1,16 +1,19 @@
-//! The holder: a child process that holds a database session, and lets go when its owner does.
+//! The holder: a child process that holds a lock or sessions of a database, and lets go when its owner does.
 //!
 //! Owns the body of the hidden command `deadstick hold` and the words the two exchange, one JSON object a line. It ends,
 //! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
 //! signal is deliberately not used on it: it fires when the *thread* that started the process ends, and runtimes end
 //! threads.
 
+mod crowd;
 pub(crate) mod file_lock;
 mod fill;
 mod hog;
 pub(crate) mod link;
+mod mysql;
 mod port;
 mod postgres;
+pub(crate) mod redis;
 mod sqlite;
 pub(crate) mod stress;
 
@@ -18,12 +21,14 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deadstick_core::fault::{FileLockCall, LockMode};
-use deadstick_core::identity::{BackendIdentity, NetworkIdentity};
+use deadstick_core::fault::{FileLockCall, LockMode, RedisCommands};
+use deadstick_core::identity::NetworkIdentity;
+use deadstick_core::ledger::SessionIdentity;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::kernel::Place;
+use crate::means::postgres::held::Held;
 use crate::process;
 
 /// What is to be held.
@@ -39,7 +44,10 @@ pub(crate) struct Order {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum What {
-    Postgres { dsn: String, table: Option<String>, lock: Option<LockMode> },
+    Postgres { dsn: String, held: Held },
+    Crowd { dsn: String, leave: u32 },
+    Mysql { dsn: String, table: String, mode: LockMode },
+    Redis { dsn: String, commands: RedisCommands },
     Sqlite { path: PathBuf, mode: LockMode },
     Port { network: NetworkIdentity, place: Place },
     Hog { folder: PathBuf },
@@ -54,7 +62,7 @@ pub(crate) enum What {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Said {
     /// Everything is prepared, nothing is held yet.
-    Ready { backend: Option<BackendIdentity> },
+    Ready { session: Option<SessionIdentity> },
     /// It is held.
     Held,
     /// It cannot be done.
@@ -93,9 +101,10 @@ pub fn main() -> u8 {
 
 async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Result<(), String> {
     match &order.what {
-        What::Postgres { dsn, table, lock } => {
-            postgres::hold(order, dsn, table.as_deref(), *lock, inbox).await
-        }
+        What::Postgres { dsn, held } => postgres::hold(order, dsn, held, inbox).await,
+        What::Crowd { dsn, leave } => crowd::hold(order, dsn, *leave, inbox).await,
+        What::Mysql { dsn, table, mode } => mysql::hold(order, dsn, table, *mode, inbox).await,
+        What::Redis { dsn, commands } => redis::hold(order, dsn, *commands, inbox).await,
         What::FileLock { path, by, mode } => file_lock::hold(order, path, *by, *mode, inbox).await,
         What::Fill { file, reserve } => fill::hold(file, *reserve, inbox).await,
         What::Write { folder } => fill::write(folder, inbox).await,
@@ -115,15 +124,19 @@ fn say(said: &Said) -> io::Result<()> {
 
 /// Says that all is prepared, and waits for the word to go. Whether it came.
 async fn go(
-    backend: Option<BackendIdentity>,
+    session: Option<SessionIdentity>,
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<bool, String> {
-    say(&Said::Ready { backend }).map_err(|error| error.to_string())?;
+    say(&Said::Ready { session }).map_err(|error| error.to_string())?;
     Ok(inbox.recv().await.is_some())
 }
 
 /// How long acquiring may take: the lease, but no longer than this.
 fn patience(order: &Order) -> Duration {
+    left(order).min(Duration::from_secs(10))
+}
+
+/// What is left of the lease.
+fn left(order: &Order) -> Duration {
     Duration::from_millis(order.ends_boottime_ms.saturating_sub(process::boottime_ms()))
-        .min(Duration::from_secs(10))
 }

@@ -71,9 +71,13 @@ impl Site {
 
     /// Starts a process that will hold something.
     pub(crate) async fn holder(&self, what: What) -> Result<Holder, FaultError> {
-        let application = format!("deadstick/{}", self.id);
-        let order = Order { what, application, ends_boottime_ms: self.ends_boottime_ms };
+        let order = Order { what, application: self.application(), ends_boottime_ms: self.ends_boottime_ms };
         Holder::start(&self.program, &order).await
+    }
+
+    /// What sessions of ours are called on a server: unique for ever.
+    pub(crate) fn application(&self) -> String {
+        format!("deadstick/{}", self.id)
     }
 
     /// What is left of the lease.

@@ -9,12 +9,13 @@ use std::time::Duration;
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 
+use crate::database::{self, Server};
 use crate::error::FaultError;
 use crate::kernel::Place;
 use crate::means::limits::Limit;
 use crate::means::{
-    Means, dns, file_limit, file_lock, fill, freeze, kill, limits, oom, pause, port, postgres, shaped,
-    socket_kill, spike, sqlite, stress, table,
+    Means, dns, file_limit, file_lock, fill, freeze, kill, limits, mysql, oom, pause, port, postgres, redis,
+    shaped, socket_kill, spike, sqlite, stress, table,
 };
 
 /// What this host can do, as far as plans depend on it.
@@ -97,6 +98,7 @@ pub fn plan(
     }
     let Planned { means, objects } = match fault {
         Fault::Kill { signal, every_restart } => kill::plan(fault, target, *signal, *every_restart)?,
+        Fault::Pause { commands } if target.dsn.is_some() => redis::plan(fault, target, *commands)?,
         Fault::Pause { .. } => pause::plan(fault, target)?,
         Fault::CpuLimit { cpus } => limits::plan(fault, target, Limit::Cpu(*cpus))?,
         Fault::MemoryLimit { memory } => limits::plan(fault, target, Limit::Memory(*memory))?,
@@ -114,7 +116,10 @@ pub fn plan(
         | Fault::Reorder(impaired)
         | Fault::Rate(impaired) => shaped::plan(fault, impaired, target, host)?,
         Fault::Lock { .. } => lock(fault, target)?,
-        Fault::IdleInTransaction { .. } => postgres::plan(fault, target)?,
+        Fault::IdleInTransaction { .. }
+        | Fault::ExhaustConnections { .. }
+        | Fault::PauseReplay
+        | Fault::TerminateBackends { .. } => postgres::plan(fault, target)?,
         Fault::Dns { .. } => dns::plan(fault, target, host)?,
         Fault::Spike { .. } => spike::plan(fault, target)?,
         Fault::SocketKill { flow } => socket_kill::plan(fault, flow, target)?,
@@ -133,23 +138,25 @@ pub fn plan(
 
 /// Whose lock: the database that the target names decides.
 fn lock(fault: &Fault, target: &ResolvedTarget) -> Result<Planned, FaultError> {
-    let Fault::Lock { table, mode, .. } = fault else {
+    let Fault::Lock { table, mode, rows, advisory } = fault else {
         return Err(FaultError::refused(format!("{} is no lock", fault.kind()), "plan it by its own kind"));
     };
-    match (&target.dsn, &target.path) {
-        (Some(_), None) => postgres::plan(fault, target),
-        (None, Some(path)) if table.is_none() => Ok(sqlite::plan(path, *mode)),
-        (None, Some(_)) => {
-            Err(FaultError::refused("SQLite locks a whole file, not a table", "leave the table out"))
-        }
-        (Some(_), Some(_)) => Err(FaultError::refused(
-            format!("{} is both a PostgreSQL database and a file", target.name),
+    match &target.path {
+        Some(_) if target.dsn.is_some() => Err(FaultError::refused(
+            format!("{} is both a database on a server and a file", target.name),
             "name one of them",
         )),
-        (None, None) => Err(FaultError::refused(
-            format!("lock needs a database, and {} has none", target.name),
-            "name a PostgreSQL database or an SQLite file",
+        Some(path) if table.is_none() && rows.is_none() && advisory.is_none() => {
+            Ok(sqlite::plan(path, *mode))
+        }
+        Some(_) => Err(FaultError::refused(
+            "SQLite locks a whole file, not a table, rows or a number",
+            "leave table, rows and advisory out",
         )),
+        None => match database::any(fault, target)? {
+            (Server::Mysql, _) => mysql::plan(fault, target),
+            (Server::Postgres | Server::Redis, _) => postgres::plan(fault, target),
+        },
     }
 }
 

@@ -6,7 +6,10 @@
 mod folder;
 mod group;
 mod network;
+mod pause;
 mod process;
+mod replay;
+mod session;
 mod storage;
 
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::ledger::{Intent, Undo};
 use tokio::time::{Instant, sleep};
 
-use crate::database;
+use crate::database::Server;
 use crate::kernel::{Kernel, Linux};
 
 pub use folder::MARK_FILE;
@@ -47,8 +50,10 @@ pub struct UndoFailure {
 /// What an undo may need and the ledger must not hold.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// The password of the database.
+    /// The password of the database that the fault is about.
     pub password: Option<String>,
+    /// Whether the variables in which the servers' own client programs look for a password are asked.
+    environment: bool,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -58,10 +63,22 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// From `PGPASSWORD`, for a recovery that knows only the ledger.
+    /// The password of one database, if it has one.
     #[must_use]
-    pub fn from_environment() -> Self {
-        Self { password: std::env::var("PGPASSWORD").ok() }
+    pub const fn with(password: Option<String>) -> Self {
+        Self { password, environment: false }
+    }
+
+    /// From `PGPASSWORD`, `MYSQL_PWD` and `REDISCLI_AUTH`, for a recovery that knows only the ledger.
+    #[must_use]
+    pub const fn from_environment() -> Self {
+        Self { password: None, environment: true }
+    }
+
+    /// The password for a server of this kind.
+    pub(crate) fn of(&self, server: Server) -> Option<String> {
+        let asked = || self.environment.then(|| std::env::var(server.password_variable()).ok());
+        self.password.clone().or_else(|| asked().flatten())
     }
 }
 
@@ -141,13 +158,17 @@ async fn carry_out(
         Undo::EndHolder { process, session } => {
             let holder = process::end(kernel, process, &[Signal::Kill]).await;
             let server = match session {
-                Some(session) => database::end_session(session, secrets).await,
+                Some(session) => session::end(session, secrets).await,
                 None => Ok(Undone::AlreadyGone),
             };
             match (holder?, server?) {
                 (Undone::AlreadyGone, Undone::AlreadyGone) => Ok(Undone::AlreadyGone),
                 _ => Ok(Undone::Done),
             }
+        }
+        Undo::ResumeReplay { dsn, server } => replay::resume(dsn, server, secrets).await,
+        Undo::EndPause { process, dsn, server, commands } => {
+            pause::end(kernel, process, (dsn, server, *commands), secrets).await
         }
         // The lab's first process ends what is in it when asked; when it does not, its end does.
         Undo::EndLab { process } => process::end(kernel, process, &[Signal::Term, Signal::Kill]).await,

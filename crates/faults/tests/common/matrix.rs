@@ -26,14 +26,23 @@ pub(crate) trait World {
     fn fault(&self) -> Fault;
     fn target(&self) -> ResolvedTarget;
     fn is_as_before(&self) -> bool;
+    /// What a recovery needs beyond the ledger.
+    fn secrets(&self) -> Secrets {
+        Secrets::default()
+    }
 }
 
 /// What the next start of any command does: whatever the ledger has open is undone.
 pub(crate) async fn recover(ledger: &Path) {
+    recover_with(ledger, &Secrets::default()).await;
+}
+
+/// The same, with a password.
+pub(crate) async fn recover_with(ledger: &Path, secrets: &Secrets) {
     let store = FileStore(ledger.to_owned());
     for (id, fault) in store::faults(ledger).into_iter().filter(|(_, fault)| fault.state.is_open()) {
         store.record(&id, &Entry::Undoing { because: "recovery".to_owned() }).expect("recorded");
-        undo(&fault.intent, &Secrets::default()).await.expect("undone");
+        undo(&fault.intent, secrets).await.expect("undone");
         store.record(&id, &Entry::Undone).expect("recorded");
     }
 }
@@ -48,7 +57,13 @@ pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
     let pid = said.strip_prefix("guardian ").and_then(|pid| pid.parse().ok()).expect("a pid");
     let guardian = process::of(pid).expect("it runs");
     // Past the line about the proof, for the steps after it.
-    while owner.hear().is_some_and(|line| !line.starts_with("at ")) {}
+    loop {
+        match owner.hear() {
+            Some(line) if line.starts_with("at ") => break,
+            Some(line) => assert!(!line.starts_with("error"), "{step:?}: {line}"),
+            None => panic!("{step:?}: the owner ended before"),
+        }
+    }
     let label = format!("{step:?}, {killed:?} killed");
     let began = Instant::now();
     if killed != Killed::Owner {
@@ -66,23 +81,25 @@ pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
         owner.kill();
     }
     if killed == Killed::Both {
-        recover(&ledger).await;
+        recover_with(&ledger, &world.secrets()).await;
     }
     eventually(&format!("{label}: the world is as before"), || world.is_as_before()).await;
     eprintln!("{label}: clean after {} ms", began.elapsed().as_millis());
     eventually(&format!("{label}: the guardian has ended"), || !process::is_alive(&guardian)).await;
     if step == FaultStep::Recorded {
         // The one moment at which the ledger knows more than the guardian; nothing was applied yet.
-        recover(&ledger).await;
+        recover_with(&ledger, &world.secrets()).await;
     }
     for (id, fault) in store::faults(&ledger) {
         assert_eq!(fault.state, FaultState::Undone, "{label}: {id}: {:?}", fault.words);
-        if let Undo::EndHolder { process: holder, .. } = &fault.intent.undo {
+        if let Undo::EndHolder { process: holder, .. } | Undo::EndPause { process: holder, .. } =
+            &fault.intent.undo
+        {
             assert!(!process::is_alive(holder), "{label}: the holder has ended");
         }
     }
     // The next start finds nothing to do, and changes nothing.
-    recover(&ledger).await;
+    recover_with(&ledger, &world.secrets()).await;
     assert!(world.is_as_before(), "{label}");
 }
 
@@ -91,6 +108,8 @@ pub(crate) fn owner(ledger: &Path, world: &dyn World, lease: &str, step: &str) -
     let json = |value: serde_json::Result<String>| value.expect("it is plain data");
     let mut command = Command::new(program());
     command.arg("owner").arg(ledger);
+    // Never recorded with the target, since it may hold a password.
+    command.envs(world.target().dsn.map(|dsn| ("FAULTS_DSN", dsn)));
     command
         .arg(json(serde_json::to_string(&world.fault())))
         .arg(json(serde_json::to_string(&world.target())));

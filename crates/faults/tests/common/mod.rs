@@ -2,7 +2,9 @@
 #![expect(dead_code, reason = "each test uses its part")]
 
 pub(crate) mod group;
+pub(crate) mod mariadb;
 pub(crate) mod matrix;
+pub(crate) mod redis;
 pub(crate) mod scratch;
 pub(crate) mod server;
 pub(crate) mod store;

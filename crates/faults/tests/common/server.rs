@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL server, in a folder of its own, never as root.
+//! Throw-away PostgreSQL servers, each in a folder of its own, never as root: one that stands alone, or a replica of it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -44,54 +44,125 @@ fn as_user(program: PathBuf) -> Command {
     command
 }
 
+/// Runs a program to its end, which must be a good one.
+fn quiet(command: &mut Command) {
+    let output = command.current_dir("/").stdin(Stdio::null()).output().expect("it runs");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A port that is free at this moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A folder that belongs to this user when this is root.
+pub(crate) fn folder_of(user: &str, prefix: &str) -> TempDir {
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir().expect("a folder");
+    if rustix::process::geteuid().is_root() {
+        quiet(Command::new("chown").arg(user).arg(folder.path()));
+    }
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
+    folder
+}
+
 impl Server {
+    /// One that stands alone, with few places.
     pub(crate) fn start() -> Option<Self> {
         let programs = programs()?;
-        let folder = tempfile::Builder::new().prefix("deadstick-postgres-").tempdir().expect("a folder");
-        if rustix::process::geteuid().is_root() {
-            let chown =
-                Command::new("chown").arg("postgres").arg(folder.path()).status().expect("chown runs");
-            assert!(chown.success());
-        }
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
-        let data = folder.path().join("data");
-        let quiet = |command: &mut Command| {
-            let status = command
-                .current_dir("/")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .expect("it runs");
-            assert!(status.success(), "{command:?}");
-        };
+        let folder = folder_of("postgres", "deadstick-postgres-");
         let password = folder.path().join("password");
         std::fs::write(&password, "s3cret\n").expect("written");
         std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).expect("ours");
         quiet(
             as_user(programs.join("initdb"))
                 .arg("-D")
-                .arg(&data)
+                .arg(folder.path().join("data"))
                 .args(["-U", "ann", "--auth=scram-sha-256", "--no-sync", "--no-instructions"])
                 .arg(format!("--pwfile={}", password.display())),
         );
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        Some(Self { folder, programs, port: free_port() }.run("-c max_connections=12"))
+    }
+
+    /// A streaming replica of this one.
+    pub(crate) fn replica(&self) -> Self {
+        let folder = folder_of("postgres", "deadstick-replica-");
+        quiet(
+            as_user(self.programs.join("pg_basebackup"))
+                .env("PGPASSWORD", "s3cret")
+                .args([
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &self.port.to_string(),
+                    "-U",
+                    "ann",
+                    "-R",
+                    "-X",
+                    "stream",
+                    "-c",
+                    "fast",
+                ])
+                .args(["--no-sync", "-D"])
+                .arg(folder.path().join("data")),
+        );
+        Self { folder, programs: self.programs.clone(), port: free_port() }.run("-c max_connections=12")
+    }
+
+    fn run(self, more: &str) -> Self {
         let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off -c shared_buffers=16MB",
-            folder.path().display()
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off -c shared_buffers=16MB {more}",
+            self.port,
+            self.folder.path().display()
         );
         quiet(
-            as_user(programs.join("pg_ctl"))
+            as_user(self.programs.join("pg_ctl"))
                 .arg("-D")
-                .arg(&data)
+                .arg(self.folder.path().join("data"))
                 .args(["-w", "-o", &options, "-l"])
-                .arg(folder.path().join("log"))
+                .arg(self.folder.path().join("log"))
+                // A server keeps what it inherits open, and who reads that would wait for its end.
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
                 .arg("start"),
         );
-        Some(Self { folder, programs, port })
+        self
+    }
+
+    /// SIGSTOP to its first process, or SIGCONT.
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let file = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).expect("it runs");
+        let pid = file.lines().next().and_then(|line| line.parse().ok()).expect("a pid");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("ours");
+    }
+
+    /// Asks it by its own client program, which blocks; none when it says no.
+    pub(crate) fn ask(&self, sql: &str) -> Option<String> {
+        let output = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-c", sql, &self.dsn()])
+            .env("PGCONNECT_TIMEOUT", "5")
+            .output()
+            .expect("psql runs");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// A session of somebody with this name, which sleeps; none of it waits for the test.
+    pub(crate) fn sleeper(&self, application: &str) -> std::process::Child {
+        let child = Command::new(self.programs.join("psql"))
+            .args(["-X", "-c", "select pg_sleep(600)", &self.dsn()])
+            .env("PGAPPNAME", application)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql runs");
+        let sql = format!(
+            "select count(*) > 0 from pg_stat_activity where application_name = '{application}' and state = 'active'"
+        );
+        while self.ask(&sql).as_deref() != Some("t") {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        child
     }
 
     pub(crate) fn dsn(&self) -> String {

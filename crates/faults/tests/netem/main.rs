@@ -13,6 +13,5 @@ mod life;
 mod machine;
 mod rate;
 mod shares;
-mod told;
 mod trial;
 mod wire;

@@ -51,7 +51,7 @@ pub(super) const KINDS: &[Kind] = &[
                 "rows",
                 Value::Text,
                 "the whole table",
-                "Only the rows that meet a condition, such as \"id = 42\" (PostgreSQL)",
+                "Only the rows that meet a condition in SQL, such as \"id = 42\"; readers go on (PostgreSQL)",
             ),
             optional(
                 "advisory",
@@ -60,8 +60,8 @@ pub(super) const KINDS: &[Kind] = &[
                 "An advisory lock by its number instead of a table (PostgreSQL)",
             ),
         ]],
-        needs: "a role that may lock it, or to write the SQLite file",
-        undo: SESSION_UNDO,
+        needs: "a role that may lock the table and write to it, or to write the SQLite file",
+        undo: "the session is ended; the server ends it by itself with the lease; an SQLite lock goes with its process",
         example: "lock --dsn postgres://app@127.0.0.1/shop --table orders --for 30s",
     },
     Kind {
@@ -95,7 +95,7 @@ pub(super) const KINDS: &[Kind] = &[
         about: "A PostgreSQL replica receives but does not apply: its data grows old",
         aims: &[Aim::Dsn],
         parameters: &[],
-        needs: "a superuser on the replica",
+        needs: "PostgreSQL 10, a superuser on the replica or a role that may pause and resume replay",
         undo: "replay goes on; the server has no time limit for it, so guardian and ledger stand in",
         example: "pause-replay --dsn postgres://postgres@127.0.0.1:5433/postgres --for 30s",
     },

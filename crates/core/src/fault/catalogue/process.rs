@@ -30,8 +30,8 @@ pub(super) const KINDS: &[Kind] = &[
             "all",
             "Redis: which commands wait",
         )]],
-        needs: "to own the process, or CAP_KILL; a control group for the freezer",
-        undo: "it goes on (SIGCONT, or the freezer thaws); Redis ends the pause by itself with the lease",
+        needs: "to own the process, or CAP_KILL; a control group for the freezer; Redis 6.2, and to be its administrator",
+        undo: "it goes on (SIGCONT, or the freezer thaws); Redis goes on by itself two seconds after the last renewal",
         example: "pause --pid 4711 --for 30s",
     },
     Kind {

@@ -1,0 +1,120 @@
+//! Databases as faults meet them: how each kind of server is reached, and how its DSN is written without the password.
+//!
+//! Leaves what is held in a session to [`crate::holder`], and ending it from another process to
+//! [`crate::undo`](mod@crate::undo).
+
+pub(crate) mod address;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
+pub(crate) mod redis;
+
+use std::time::Duration;
+
+use deadstick_core::fault::{Fault, ResolvedTarget};
+use deadstick_core::text::redact_dsn;
+
+use crate::error::FaultError;
+
+/// No answer of a healthy server takes as long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Postgres,
+    Mysql,
+    Redis,
+}
+
+impl Server {
+    /// Which kind a DSN is for.
+    pub(crate) fn of(dsn: &str) -> Option<Self> {
+        match dsn.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => Some(Self::Postgres),
+            Some(("mysql" | "mariadb", _)) => Some(Self::Mysql),
+            Some(("redis" | "rediss", _)) => Some(Self::Redis),
+            Some(_) => None,
+            None => dsn.contains('=').then_some(Self::Postgres),
+        }
+    }
+
+    /// What people call it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MySQL or MariaDB",
+            Self::Redis => "Redis",
+        }
+    }
+
+    /// How its DSNs begin.
+    pub(crate) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// Where its own client program looks for a password.
+    pub(crate) const fn password_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "PGPASSWORD",
+            Self::Mysql => "MYSQL_PWD",
+            Self::Redis => "REDISCLI_AUTH",
+        }
+    }
+}
+
+/// The target's database, whatever server it is on.
+pub(crate) fn any(fault: &Fault, target: &ResolvedTarget) -> Result<(Server, String), FaultError> {
+    let hint = "write postgres://…, mysql://… or redis://…";
+    let what = || format!("{} needs a database, and {} has none", fault.kind(), target.name);
+    let dsn = target.dsn.clone().ok_or_else(|| FaultError::refused(what(), hint))?;
+    let unknown = || FaultError::refused(format!("{} is no DSN of a known kind", redact_dsn(&dsn)), hint);
+    Ok((Server::of(&dsn).ok_or_else(unknown)?, dsn))
+}
+
+/// The target's database on the one kind of server that the fault is for.
+pub(crate) fn on(wanted: Server, fault: &Fault, target: &ResolvedTarget) -> Result<String, FaultError> {
+    let refused = |found: &str| {
+        FaultError::refused(
+            format!("{} needs a {} server, and {} has {found}", fault.kind(), wanted.word(), target.name),
+            format!("name it as {}://…", wanted.scheme()),
+        )
+    };
+    if target.dsn.is_none() {
+        return Err(refused("no database"));
+    }
+    match any(fault, target)? {
+        (found, dsn) if found == wanted => Ok(dsn),
+        (found, _) => Err(refused(&format!("one of {}", found.word()))),
+    }
+}
+
+/// Whether an error of a connection says that nothing listens there: the server ended, and what it held with it.
+pub(crate) fn nobody_listens(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dsn_says_which_server_it_is_for() {
+        for (dsn, server) in [
+            ("postgres://h/db", Some(Server::Postgres)),
+            ("postgresql://h/db", Some(Server::Postgres)),
+            ("host=h user=u", Some(Server::Postgres)),
+            ("mysql://h/db", Some(Server::Mysql)),
+            ("mariadb://h/db", Some(Server::Mysql)),
+            ("redis://h", Some(Server::Redis)),
+            ("rediss://h", Some(Server::Redis)),
+            ("mongodb://h", None),
+            ("shop", None),
+        ] {
+            assert_eq!(Server::of(dsn), server, "{dsn}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Redis servers whose commands wait.
+//!
+//! The pause is one of a few seconds that a holder process renews, so that the server goes on by itself soon after that
+//! process and everybody else has died, and with the lease in any case.
+
+use std::time::Duration;
+
+use deadstick_core::fault::{Fault, RedisCommands, ResolvedTarget};
+use deadstick_core::ledger::Undo;
+use futures_util::future::BoxFuture;
+
+use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use crate::database::address::Address;
+use crate::database::redis::{RedisError, Session};
+use crate::database::{self, PATIENCE, Server};
+use crate::error::FaultError;
+use crate::holder::What;
+use crate::holder::link::Holder;
+use crate::injector::Proof;
+use crate::plan::{Planned, PlannedObject};
+use crate::undo::Secrets;
+
+/// How long a command may go unanswered before it counts as held up.
+const HELD_UP: Duration = Duration::from_millis(400);
+
+/// Plans a pause.
+pub(crate) fn plan(
+    fault: &Fault,
+    target: &ResolvedTarget,
+    commands: RedisCommands,
+) -> Result<Planned, FaultError> {
+    let dsn = database::on(Server::Redis, fault, target)?;
+    let which = match commands {
+        RedisCommands::All => "every command waits",
+        RedisCommands::Writes => "commands that write wait",
+    };
+    let object = PlannedObject::new(
+        format!("one session: CLIENT PAUSE, renewed; {which}"),
+        "CLIENT UNPAUSE, and end the session; two seconds after its last renewal the server goes on by itself",
+    );
+    Ok(Planned::new(Pause { dsn, commands }, vec![object]))
+}
+
+#[derive(Clone)]
+struct Pause {
+    /// May hold a password.
+    dsn: String,
+    commands: RedisCommands,
+}
+
+impl std::fmt::Debug for Pause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pause").field("commands", &self.commands).finish_non_exhaustive()
+    }
+}
+
+struct Pausing {
+    address: Address,
+    commands: RedisCommands,
+    holder: Holder,
+}
+
+impl Means for Pause {
+    fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
+        Box::pin(async move {
+            let see = "see the DSN of the target";
+            let address = Address::read(&self.dsn).map_err(|why| FaultError::refused(why, see))?;
+            let run = examine(&address, self.commands).await?;
+            let holder = site.holder(What::Redis { dsn: self.dsn.clone(), commands: self.commands }).await?;
+            let undo = Undo::EndPause {
+                process: holder.process.clone(),
+                dsn: address.without_password(),
+                server: run,
+                commands: self.commands,
+            };
+            let secrets = Secrets::with(address.password.clone());
+            let effect = Box::new(Pausing { address, commands: self.commands, holder });
+            Ok(Prepared { undo, secrets, effect })
+        })
+    }
+}
+
+/// The server as it is; one that is paused already is not ours to resume.
+async fn examine(address: &Address, commands: RedisCommands) -> Result<String, FaultError> {
+    let paused = || {
+        FaultError::refused(
+            "the server keeps commands waiting already, or does not answer",
+            "let it go on first: a pause of somebody else is not ours to end",
+        )
+    };
+    let look = async {
+        let mut session = Session::open(address, PATIENCE).await?;
+        let about = session.about().await?;
+        session.touch(commands).await.map(|()| about)
+    };
+    let about = look.await.map_err(|error| match error {
+        RedisError::Silent => paused(),
+        other => FaultError::refused(
+            format!("Redis at {}: {other}", address.without_password()),
+            "see the DSN of the target, and what its user may do",
+        ),
+    })?;
+    if about.paused.is_some() {
+        return Err(paused());
+    }
+    if about.version < (6, 2) {
+        let (major, minor) = about.version;
+        return Err(FaultError::refused(
+            format!("Redis {major}.{minor} cannot end a pause before its time"),
+            "use Redis 6.2 or newer",
+        ));
+    }
+    Ok(about.run)
+}
+
+impl Effect for Pausing {
+    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
+        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
+    }
+
+    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
+        Box::pin(async move {
+            let what = match self.commands {
+                RedisCommands::All => "a command",
+                RedisCommands::Writes => "a command that writes",
+            };
+            let tried = async {
+                let mut session = Session::open(&self.address, HELD_UP).await?;
+                session.touch(self.commands).await
+            };
+            Ok(match tried.await {
+                Err(RedisError::Silent) => {
+                    seen(format!("{what} of another session had no answer for {} ms", HELD_UP.as_millis()))
+                }
+                Ok(()) => unseen(format!("{what} of another session was answered")),
+                Err(error) => unseen(format!("another session could not look: {error}")),
+            })
+        })
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
+        Box::pin(async move {
+            self.holder.let_go().await;
+            true
+        })
+    }
+}
