@@ -304,6 +304,50 @@ async fn what_was_put_in_half_way_is_taken_out() {
     assert_eq!(injector.close().await, []);
 }
 
+/// Without netem the table itself loses packets: half of 400 is between 140 and 260 but once in a million times.
+#[tokio::test(flavor = "multi_thread")]
+async fn loss_without_netem() {
+    let (bench, pair) = (Bench::new(), Pair::new());
+    let (target, server) = (pair.target(), other(&pair));
+    let before = state(&target);
+    let facts = HostFacts { netem: false, ..doctor::facts() };
+    let injector = Injector::arm_on(bench.settings(), Arc::new(Linux), facts).await.expect("armed");
+    let bursts = injector.inject(fault("loss loss=50% burst=3"), target.clone(), LEASE).await;
+    assert!(matches!(&bursts, Err(FaultError::Refused { what, .. }) if what.contains("netem")), "{bursts:?}");
+    let injected = injector
+        .inject(fault("loss loss=50% direction=egress"), target.clone(), LEASE)
+        .await
+        .expect("injected");
+    assert!(injected.proof.landed, "{:?}", injected.proof);
+    let lost = 400 - came(&target, &server, 400);
+    assert!((140..=260).contains(&lost), "{lost}");
+    assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
+    assert_eq!(came(&target, &server, 100), 100);
+    assert_eq!(state(&target), before);
+    assert_eq!(injector.close().await, []);
+}
+
+/// How many of so many small datagrams come.
+fn came(from: &ResolvedTarget, to: &ResolvedTarget, count: usize) -> usize {
+    let network = |target: &ResolvedTarget| target.network.clone().expect("a network");
+    let socket = || UdpSocket::bind("0.0.0.0:0");
+    let receiver = enter(&network(to), socket).expect("entered").expect("a socket");
+    let sender = enter(&network(from), socket).expect("entered").expect("a socket");
+    let port = receiver.local_addr().expect("bound").port();
+    receiver.set_read_timeout(Some(Duration::from_millis(500))).expect("a limit");
+    let mut came = 0;
+    for _ in 0..count / 50 {
+        for _ in 0..50 {
+            sender.send_to(&[0; 8], ("10.9.0.2", port)).expect("sent");
+        }
+        // Fewer than fill the receiver, each time.
+        while receiver.recv(&mut [0; 8]).is_ok() {
+            came += 1;
+        }
+    }
+    came
+}
+
 /// SIGKILL at every step: no qdisc, class, device or table is left, and what stood there before does again.
 struct Slowed {
     pair: Pair,

@@ -13,6 +13,7 @@ pub(crate) mod freeze;
 pub(crate) mod kill;
 mod late;
 pub(crate) mod limits;
+mod lossy;
 pub(crate) mod mysql;
 mod nest;
 pub(crate) mod oom;

@@ -28,7 +28,7 @@ pub(crate) fn plan(
     if (Impairment { delay, jitter, ..Impairment::default() }) != *impairment {
         return Err(FaultError::refused(
             format!("{impairment} needs netem, which this kernel does not have"),
-            "without it packets can be slow (`rate` alone), or a TCP peer late (`delay` and `jitter` alone)",
+            "without it packets can be slow (`rate` alone) or lost (`loss` alone), or a TCP peer late (`delay` and `jitter` alone)",
         ));
     }
     let [Peer { address, prefix: None, port: Some(port) }] = flow.to.as_slice() else {

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::branch::{Branch, Wanted};
 use super::late::{Timed, compared, time};
 use super::table::{self, DISCARD, Held};
-use super::{Effect, Means, Prepared, Site, Step, relayed, seen, unseen};
+use super::{Effect, Means, Prepared, Site, Step, lossy, relayed, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::{Layer, Shown};
@@ -27,7 +27,12 @@ pub(crate) fn plan(
     let network = table::network(fault, target)?;
     let Impaired { impairment, flow, replace } = impaired;
     can_be_kept(impairment)?;
+    table::check(flow, host)?;
     let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
+    let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
+    if only_loss && !host.netem {
+        return Ok(lossy::plan(network, impairment.loss, flow, target, host));
+    }
     if !only_rate && !host.netem {
         return relayed::plan(network, impairment, flow, host);
     }

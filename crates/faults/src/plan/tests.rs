@@ -85,6 +85,9 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
         ("half-open to=10.0.0.1:5432", host(), "10.0.0.1:5432"),
         ("vanish", host(), "everything both ways"),
         ("latency delay=50ms jitter=5ms to=10.0.0.1:5432", host(), "50ms ± 5ms"),
+        ("rate rate=1MB/s", host(), "ifb device"),
+        ("rate rate=1MB/s direction=egress iface=eth0 replace=true", host(), "steps aside"),
+        ("loss loss=5%", host(), "drops 5% of the packets"),
         ("partition to=10.0.0.1 direction=ingress", host(), "what it receives"),
         ("lock table=orders mode=share", database.clone(), "orders in SHARE mode"),
         ("lock", file, "/shop.db"),
@@ -126,6 +129,16 @@ fn what_cannot_be_done_is_refused_by_name() {
     assert!(refusal(&fault("lock"), &both, &ALL).contains("both"));
     assert!(refusal(&fault("latency delay=5ms"), &host(), &ALL).contains("whole link"));
     assert!(refusal(&fault("latency delay=5ms to=10.0.0.1"), &host(), &ALL).contains("whole link"));
+    assert!(refusal(&fault("corrupt corrupt=1%"), &host(), &ALL).contains("corrupt=1% needs netem"));
+    assert!(refusal(&fault("loss loss=1% burst=2"), &host(), &ALL).contains("needs netem"));
+    assert!(refusal(&fault("rate rate=1KB/s"), &host(), &ALL).contains("a rate of 1KB/s"));
+    let facts = HostFacts { netem: true, ..ALL };
+    assert!(refusal(&fault("latency delay=9s jitter=3s"), &host(), &facts).contains("jitter"));
+    assert!(refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { htb: false, ..ALL }).contains("HTB"));
+    assert!(
+        refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { forward: false, ..ALL })
+            .contains("received")
+    );
     let none = HostFacts::default();
     assert!(refusal(&fault("latency delay=5ms to=10.0.0.1:1"), &host(), &none).contains("relay"));
     assert!(matches!(

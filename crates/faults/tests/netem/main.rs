@@ -13,5 +13,6 @@ mod life;
 mod machine;
 mod rate;
 mod shares;
+mod told;
 mod trial;
 mod wire;

@@ -1,0 +1,95 @@
+//! Packets lost by chance where the kernel has no netem: an owned table drops them, each by itself.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use deadstick_core::fault::{Flow, ResolvedTarget};
+use deadstick_core::identity::NetworkIdentity;
+use deadstick_core::ledger::Undo;
+use deadstick_core::units::Percent;
+use futures_util::future::BoxFuture;
+
+use super::table::{self, Held, by_count};
+use super::{Effect, Means, Prepared, Site, Step};
+use crate::injector::Proof;
+use crate::kernel::{Layer, TableEffect};
+use crate::plan::{HostFacts, Planned, PlannedObject};
+
+/// How often packets are sent to be lost, before what was seen must do.
+const KNOCKS: u32 = 6;
+/// How long each of them waits for its effect.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// Plans a table that drops a share of the packets.
+pub(crate) fn plan(
+    network: NetworkIdentity,
+    loss: Percent,
+    flow: &Flow,
+    target: &ResolvedTarget,
+    host: &HostFacts,
+) -> Planned {
+    // What is above zero never becomes never.
+    let parts = (loss.ratio() * f64::from(TableEffect::PARTS)).round().max(1.0) as u32;
+    let objects: Vec<PlannedObject> = vec![table::owned(
+        &network,
+        &format!("drops {loss} of the packets, each by itself ({})", flow.direction),
+    )];
+    let ask = table::asked(&flow.to, target);
+    let effect = TableEffect::Lose { flow: flow.clone(), parts };
+    Planned::new(Lossy { network, layer: table::layer(host), effect, loss, ask }, objects)
+}
+
+#[derive(Clone, Debug)]
+struct Lossy {
+    network: NetworkIdentity,
+    layer: Layer,
+    effect: TableEffect,
+    loss: Percent,
+    ask: Option<SocketAddr>,
+}
+
+struct Losing {
+    means: Lossy,
+    table: Held,
+}
+
+impl Means for Lossy {
+    fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
+        Box::pin(async move {
+            let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
+            Ok(Prepared::new(undo, Losing { means: self.clone(), table: Held::default() }))
+        })
+    }
+}
+
+impl Effect for Losing {
+    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
+        let Lossy { network, layer, effect, .. } = &self.means;
+        Box::pin(self.table.install(site, network, *layer, effect.clone()))
+    }
+
+    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
+        Box::pin(async move {
+            let Lossy { network, loss, ask, .. } = &self.means;
+            // Of so many packets one in a thousand times none is lost.
+            let enough = (7.0 / loss.ratio()).clamp(1.0, 1_000.0) as u32;
+            for _ in 0..KNOCKS {
+                if let Some(ask) = *ask {
+                    let network = network.clone();
+                    site.blocking(move |kernel| kernel.knock(&network, ask, enough, BETWEEN)).await?;
+                }
+                if self.table.hits(BETWEEN).await? > 0 {
+                    break;
+                }
+            }
+            Ok(by_count(
+                self.table.hits(Duration::ZERO).await?,
+                "packets were sent, and the rules lost some of them",
+            ))
+        })
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
+        Box::pin(self.table.release())
+    }
+}
