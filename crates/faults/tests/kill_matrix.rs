@@ -103,6 +103,10 @@ matrix! {
     vanish: Cut(Pair::new(), fault("vanish"));
     half_open: Cut(Pair::new(), fault("half-open"));
     partition: Cut(Pair::new(), fault("partition"));
+    partition_of_a_group: Cut(Pair::new(), fault("partition members=10.9.0.1,10.9.0.2,10.9.0.3 shape=isolated"));
+    reject: Cut(Pair::new(), fault("reject to=10.9.0.2"));
+    mtu_blackhole: Cut(Pair::new(), fault("mtu-blackhole above=1000B to=10.9.0.2"));
+    flap: Cut(Pair::new(), fault("flap up=300ms down=700ms"));
     sqlite_lock: locked();
     socket_kill: Broken(Pair::new());
     port_take: Taken(Pair::new());

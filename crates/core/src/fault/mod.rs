@@ -7,6 +7,7 @@
 
 pub mod catalogue;
 pub mod flow;
+pub mod group;
 mod kind;
 pub mod link;
 pub mod parameters;

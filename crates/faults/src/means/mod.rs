@@ -4,11 +4,14 @@
 //! undone. Leaves the order of the steps, the ledger and the guardian to [`crate::injector`], and what another process can
 //! undo to [`crate::undo`](mod@crate::undo).
 
+pub(crate) mod blackhole;
 pub(crate) mod branch;
+pub(crate) mod cut;
 pub(crate) mod dns;
 pub(crate) mod file_limit;
 pub(crate) mod file_lock;
 pub(crate) mod fill;
+pub(crate) mod flap;
 pub(crate) mod freeze;
 pub(crate) mod kill;
 mod late;
@@ -22,6 +25,7 @@ pub(crate) mod port;
 pub(crate) mod postgres;
 mod processes;
 pub(crate) mod redis;
+pub(crate) mod reject;
 pub(crate) mod relayed;
 pub(crate) mod shaped;
 mod site;

@@ -26,8 +26,8 @@ pub(crate) fn plan(
 ) -> Result<Planned, FaultError> {
     let network = table::network(fault, target)?;
     let Impaired { impairment, flow, replace } = impaired;
-    can_be_kept(impairment)?;
     table::check(flow, host)?;
+    can_be_kept(impairment)?;
     let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
     let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
     if only_loss && !host.netem {
@@ -79,7 +79,7 @@ fn chooses(flow: &Flow) -> String {
 }
 
 /// Refuses what the kernel's numbers do not hold.
-fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
+pub(super) fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
     if let Some((what, hint)) = impairment.nonsense() {
         return Err(FaultError::refused(what, hint));
     }
@@ -99,7 +99,7 @@ fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
 }
 
 /// Refuses what this host cannot choose, or not hurt.
-fn ways_are_open(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
+pub(super) fn ways_are_open(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
     if !host.htb {
         return Err(FaultError::refused(
             "this kernel has no HTB, which carries our classes",

@@ -1,20 +1,17 @@
-//! Owned nftables tables that drop packets: vanish, half-open, partition.
-//!
-//! Also owns what other means share of it: the table as a thing that is held, and whom a proof can ask.
+//! What means share that choose packets by an owned nftables table: the table as a thing that is held, what can be chosen
+//! on this host, and whom a proof can ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use deadstick_core::fault::{Direction, Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
-use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 
-use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
+use super::{Site, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
-use crate::kernel::{Conversation, Layer, Reach, Table, TableEffect, TableSpec};
-use crate::plan::{HostFacts, Planned, PlannedObject};
+use crate::kernel::{KernelError, Layer, Table, TableEffect, TableSpec};
+use crate::plan::{HostFacts, PlannedObject};
 use crate::undo::until;
 
 /// The port that nobody listens on, for packets made only to be dropped and counted.
@@ -22,7 +19,7 @@ pub(crate) const DISCARD: u16 = 9;
 /// How long a peer that answers at all may take.
 pub(crate) const BASELINE: Duration = Duration::from_secs(1);
 /// How long nothing must come back before a peer counts as silent: many times a round trip between hosts that answer.
-const SILENCE: Duration = Duration::from_millis(400);
+pub(crate) const SILENCE: Duration = Duration::from_millis(400);
 
 /// The target's network.
 pub(crate) fn network(fault: &Fault, target: &ResolvedTarget) -> Result<NetworkIdentity, FaultError> {
@@ -77,36 +74,13 @@ pub(crate) fn check(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
     Ok(())
 }
 
-/// Plans a table that drops packets.
-pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> Result<Planned, FaultError> {
-    let network = network(fault, target)?;
-    if let Some(flow) = fault.flow() {
-        check(flow, host)?;
-    }
-    let (effect, chosen, ask) = match fault {
-        Fault::HalfOpen { flow } => (
-            TableEffect::Hush { flow: flow.clone() },
-            format!("TCP connections established now{}", flow.words()),
-            asked(&flow.to, target).filter(|ask| ask.port() != DISCARD),
-        ),
-        Fault::Partition { flow, .. } => (
-            TableEffect::Cut { flow: flow.clone() },
-            format!("{}{}", way(flow.direction), said(flow)),
-            asked(&flow.to, target),
-        ),
-        _ => (TableEffect::Silence, "everything both ways".to_owned(), asked(&[], target)),
-    };
-    let objects = vec![owned(&network, &format!("drops {chosen}; loopback stays"))];
-    Ok(Planned::new(Tabled { network, layer: layer(host), effect, ask }, objects))
-}
-
 /// What a flow narrows, after a comma.
-fn said(flow: &Flow) -> String {
+pub(crate) fn said(flow: &Flow) -> String {
     let words = flow.words();
     if words.is_empty() { words } else { format!(",{words}") }
 }
 
-const fn way(direction: Direction) -> &'static str {
+pub(crate) const fn way(direction: Direction) -> &'static str {
     match direction {
         Direction::Egress => "what it sends",
         Direction::Ingress => "what it receives",
@@ -120,127 +94,6 @@ pub(crate) fn owned(network: &NetworkIdentity, what: &str) -> PlannedObject {
         format!("nftables table deadstick-… in {network} ({}): {what}", network.inode),
         "remove the table; the kernel does so when its owner dies, and it matches nothing once the lease is over",
     )
-}
-
-#[derive(Clone, Debug)]
-struct Tabled {
-    network: NetworkIdentity,
-    layer: Layer,
-    effect: TableEffect,
-    ask: Option<SocketAddr>,
-}
-
-/// The same, with what was seen before and what is held now.
-struct Dropping {
-    means: Tabled,
-    reach: Option<Reach>,
-    /// Kept only to be closed after the table is gone, so that its end reaches the witness.
-    conversation: Option<Box<dyn Conversation>>,
-    table: Held,
-}
-
-impl Means for Tabled {
-    fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
-        Box::pin(async move {
-            let (mut reach, mut conversation) = (None, None);
-            if let Some(ask) = self.ask.filter(|ask| ask.port() != DISCARD) {
-                let network = self.network.clone();
-                let met = site.blocking(move |kernel| kernel.reach(&network, ask, BASELINE)).await?;
-                if matches!((&self.effect, &met), (TableEffect::Hush { .. }, Reach::Accepted(_))) {
-                    let network = self.network.clone();
-                    let open = site.blocking(move |kernel| kernel.converse(&network, ask, BASELINE));
-                    conversation = Some(open.await?);
-                }
-                reach = Some(met);
-            }
-            let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
-            let table = Held::default();
-            Ok(Prepared::new(undo, Dropping { means: self.clone(), reach, conversation, table }))
-        })
-    }
-}
-
-impl Effect for Dropping {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        let Tabled { network, layer, effect, .. } = &self.means;
-        Box::pin(self.table.install(site, network, *layer, effect.clone()))
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
-        Box::pin(async move {
-            match self.means.effect {
-                TableEffect::Hush { .. } => self.hush(site).await,
-                _ => self.cut(site).await,
-            }
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            let Self { table, conversation, .. } = *self;
-            let held = table.release().await;
-            // Now its end reaches the witness.
-            drop(conversation);
-            held
-        })
-    }
-}
-
-impl Dropping {
-    /// A peer that answered before and is silent now; or, where none answered, packets that the rules dropped.
-    async fn cut(&self, site: &Site) -> Result<Proof, FaultError> {
-        let Some(ask) = self.means.ask else {
-            return Ok(by_count(self.table.hits(PATIENCE).await?, "there is no witness to ask"));
-        };
-        let network = self.means.network.clone();
-        let after = site.blocking(move |kernel| kernel.reach(&network, ask, SILENCE)).await?;
-        let silence = SILENCE.as_millis();
-        match (&self.reach, after) {
-            (_, Reach::Accepted(time)) => {
-                Ok(unseen(format!("{ask} still accepts, after {} ms", time.as_millis())))
-            }
-            (_, Reach::Refused(why)) => Ok(unseen(format!("{ask} still answers: {why}"))),
-            (Some(Reach::Accepted(time)), Reach::Silent) => Ok(seen(format!(
-                "{ask} accepted in {:.1} ms before; now nothing comes back within {silence} ms",
-                time.as_secs_f64() * 1e3,
-            ))),
-            (Some(Reach::Refused(_)), Reach::Silent) => {
-                Ok(seen(format!("{ask} refused at once before; now nothing comes back within {silence} ms")))
-            }
-            (_, Reach::Silent) => {
-                let hits = self.table.hits(PATIENCE).await?;
-                Ok(by_count(hits, &format!("{ask} did not answer before either")))
-            }
-        }
-    }
-
-    /// The connection opened before is not heard any more, and a new one passes.
-    async fn hush(&mut self, site: &Site) -> Result<Proof, FaultError> {
-        let connections = self.table.connections();
-        let (Some(ask), Some(mut conversation)) = (self.means.ask, self.conversation.take()) else {
-            let hits = self.table.hits(2 * PATIENCE).await?;
-            let why = format!("{connections} connections were established and no witness answers");
-            return Ok(by_count(hits, &why));
-        };
-        let listened = tokio::task::spawn_blocking(move || {
-            let heard = conversation.is_heard(SILENCE);
-            (heard, conversation)
-        });
-        let (heard, conversation) = listened.await.map_err(|_| FaultError::Lost)?;
-        self.conversation = Some(conversation);
-        if heard? {
-            return Ok(unseen(format!("a connection to {ask} opened before is still heard")));
-        }
-        let network = self.means.network.clone();
-        match site.blocking(move |kernel| kernel.reach(&network, ask, BASELINE)).await? {
-            Reach::Accepted(time) => Ok(seen(format!(
-                "a connection to {ask} opened before gets no acknowledgement within {} ms, one of {connections}; a new one is accepted in {:.1} ms",
-                SILENCE.as_millis(),
-                time.as_secs_f64() * 1e3
-            ))),
-            other => Ok(unseen(format!("new connections to {ask} do not pass either: {other:?}"))),
-        }
-    }
 }
 
 /// How long packets may take to come by and be counted.
@@ -271,7 +124,20 @@ impl Held {
         layer: Layer,
         effect: TableEffect,
     ) -> Result<(), FaultError> {
-        let spec = TableSpec { name, layer, lease: site.left(), effect };
+        self.install_for(site.left(), name, site, network, layer, effect).await
+    }
+
+    /// The same for a shorter time.
+    pub(crate) async fn install_for(
+        &mut self,
+        lease: Duration,
+        name: String,
+        site: &Site,
+        network: &NetworkIdentity,
+        layer: Layer,
+        effect: TableEffect,
+    ) -> Result<(), FaultError> {
+        let spec = TableSpec { name, layer, lease, effect };
         let network = network.clone();
         self.0 = Some(site.blocking(move |kernel| kernel.install(&network, &spec)).await?);
         Ok(())
@@ -280,6 +146,16 @@ impl Held {
     /// How many connections it was made for, or ended.
     pub(crate) fn connections(&self) -> usize {
         self.0.as_ref().map_or(0, |table| table.connections())
+    }
+
+    /// Lets the rules act for this long from now; not at all for no time. Blocks for a moment.
+    pub(crate) fn act_for(&mut self, length: Duration) -> Result<(), KernelError> {
+        self.0.as_mut().map_or(Ok(()), |table| table.act_for(length))
+    }
+
+    /// How many packets the rules have chosen. Blocks for a moment.
+    pub(crate) fn counted(&self) -> Result<u64, KernelError> {
+        self.0.as_ref().map_or(Ok(0), |table| table.hits())
     }
 
     /// Waits until the rules have chosen a packet.

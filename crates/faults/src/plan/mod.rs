@@ -14,8 +14,8 @@ use crate::error::FaultError;
 use crate::kernel::Place;
 use crate::means::limits::Limit;
 use crate::means::{
-    Means, dns, file_limit, file_lock, fill, freeze, kill, limits, mysql, oom, pause, port, postgres, redis,
-    shaped, socket_kill, spike, sqlite, stress, table,
+    Means, blackhole, cut, dns, file_limit, file_lock, fill, flap, freeze, kill, limits, mysql, oom, pause,
+    port, postgres, redis, reject, shaped, socket_kill, spike, sqlite, stress,
 };
 
 /// What this host can do, as far as plans depend on it.
@@ -108,7 +108,10 @@ pub fn plan(
         Fault::DiskFill { reserve } => fill::plan(target, *reserve)?,
         Fault::FsFreeze => freeze::plan(target)?,
         Fault::FileLock { by, mode } => file_lock::plan(target, *by, *mode)?,
-        Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => table::plan(fault, target, host)?,
+        Fault::Vanish | Fault::HalfOpen { .. } | Fault::Partition { .. } => cut::plan(fault, target, host)?,
+        Fault::Reject { with, flow } => reject::plan(fault, *with, flow, target, host)?,
+        Fault::Flap { .. } => flap::plan(fault, target, host)?,
+        Fault::MtuBlackhole { above, flow } => blackhole::plan(fault, *above, flow, target, host)?,
         Fault::Latency(impaired)
         | Fault::Loss(impaired)
         | Fault::Duplicate(impaired)
