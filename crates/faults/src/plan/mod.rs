@@ -129,12 +129,6 @@ pub fn plan(
         Fault::PortTake { port, address, protocol } => {
             port::plan(fault, Place { protocol: *protocol, address: *address, port: *port }, target)?
         }
-        other => {
-            return Err(FaultError::refused(
-                format!("{} is not built yet", other.kind()),
-                "see the CHANGELOG",
-            ));
-        }
     };
     Ok(Plan { fault: fault.clone(), target: target.clone(), objects, lease, means })
 }
