@@ -6,18 +6,19 @@ mod common;
 mod machine;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Bench, Pair, WITNESS, fault, store};
+use common::{Bench, Pair, Victim, WITNESS, fault, group, store};
 use deadstick_core::fault::{Flow, ResolvedTarget, Signal, Target};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
-    ClassSpec, Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks, Place,
-    PortOwner, Processes, Questions, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets, Table,
-    TableEffect, TableSpec, Tracking,
+    ClassSpec, Control, Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks,
+    Place, PortOwner, Processes, Questions, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets,
+    Table, TableEffect, TableSpec, Tracking,
 };
 use deadstick_faults::process::Life;
 use deadstick_faults::{FaultError, HostFacts, Injector, Undone};
@@ -352,6 +353,56 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
     let injected = injector.inject(fault("kill signal=KILL"), target, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.close().await, []);
+}
+
+/// The second body: what is done to a process in a control group.
+async fn holds_back(kernel: Arc<dyn Kernel>, target: ResolvedTarget, folder: &Path) {
+    let bench = Bench::new();
+    let injector = Injector::arm_on(bench.settings(), Arc::clone(&kernel), FACTS).await.expect("armed");
+    let process = target.process.clone().expect("a process");
+    let frozen = |kernel: &dyn Kernel| {
+        let files = ["cgroup.freeze", "freezer.state"];
+        files
+            .map(|file| kernel.value(folder, file).expect("readable"))
+            .into_iter()
+            .flatten()
+            .collect::<String>()
+    };
+    let world = |kernel: &dyn Kernel| {
+        let home = kernel.home(Control::Cpu, &process).expect("readable");
+        (home, kernel.file_limit(&process).expect("readable"), frozen(kernel))
+    };
+    let before = world(kernel.as_ref());
+    let bare = ResolvedTarget { cgroup: None, ..target.clone() };
+    for (words, target) in [("pause", &target), ("cpu-limit cpus=0.5", &bare), ("fd-limit files=64", &bare)] {
+        let injected = injector.inject(fault(words), target.clone(), LEASE).await.expect("injected");
+        assert!(injected.proof.landed, "{words}: {:?}", injected.proof);
+        assert_ne!(world(kernel.as_ref()), before, "{words}");
+        assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done), "{words}");
+        assert_eq!(world(kernel.as_ref()), before, "{words}");
+        let words_told = &store::faults(&bench.ledger())[&injected.id].words;
+        assert_eq!(words_told, &["applying", "applied", "proved", "undoing", "undone"], "{words}");
+    }
+    assert_eq!(injector.close().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_back_on_the_fake() {
+    let fake = Fake::default();
+    let target = ResolvedTarget { cgroup: Some("home".into()), ..fake_target() };
+    holds_back(Arc::new(fake.clone()), target, Path::new(machine::HOME)).await;
+    let calls = fake.with(|world| world.calls.clone());
+    assert_eq!(calls, ["cgroup.freeze = 1", "cgroup.freeze = 0", "cpu.max = 50000 100000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_back_on_the_real_kernel() {
+    let hierarchy = group::hierarchies(&["freezer"]).remove(0);
+    let group = group::TestGroup::within(&hierarchy, format!("deadstick-conforms-{}", std::process::id()));
+    let victim = Victim::new();
+    group.take(victim.0.id());
+    let target = ResolvedTarget { cgroup: Some(group.path.clone()), ..victim.target() };
+    holds_back(Arc::new(Linux), target, &hierarchy.folder(&group.path)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::group::{TestGroup, hierarchies};
-use common::matrix::{Killed, World, every_step, one};
+use common::matrix::{Killed, World, every_step, one, owner};
 use common::scratch::Scratch;
-use common::{Victim, fault};
+use common::{Bench, Victim, eventually, fault};
 use deadstick_core::fault::{Fault, ResolvedTarget};
-use deadstick_faults::kernel::{Linux, Storage};
+use deadstick_faults::kernel::{Linux, Processes, Sent, Storage};
 use deadstick_faults::{FaultStep, process};
 
 /// Something that must be the same before and after.
@@ -161,6 +161,21 @@ async fn out_of_memory() {
             });
             one(&world, step, killed).await;
         }
+    }
+}
+
+/// An owner that lives and does nothing: the guardian thaws and empties a little after the lease.
+#[tokio::test]
+async fn an_owner_that_hangs_keeps_no_file_system_frozen() {
+    for world in [frozen(), filled()] {
+        let bench = Bench::new();
+        let mut hung = owner(&bench.ledger(), &world, "1s", "Examined");
+        while hung.hear().is_some_and(|line| !line.starts_with("at ")) {}
+        assert!(!world.is_as_before());
+        let identity = process::of(hung.child.id()).expect("it runs");
+        Linux.signal(&identity, Sent::Stop).expect("ours");
+        eventually("the guardian ends it", || world.is_as_before()).await;
+        hung.kill();
     }
 }
 

@@ -6,98 +6,22 @@ use std::time::Duration;
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::ledger::{GroupValue, Undo};
-use deadstick_core::units::{Cpus, Size};
+use deadstick_core::units::Size;
 use futures_util::future::BoxFuture;
 
+use super::limit::{Limit, bound_memory, counters};
 use super::nest::{Nest, nests};
 use super::processes::{all_gone, lives, of_target, own_group, words};
 use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
-use crate::kernel::{Control, GroupPlace, KernelError};
+use crate::kernel::GroupPlace;
 use crate::plan::{Planned, PlannedObject};
 
 /// Below this nothing runs: it is for `oom`.
 const LEAST_MEMORY: u64 = 64 << 10;
 /// How long is looked at how the processes fare.
 const LOOK: Duration = Duration::from_millis(400);
-
-/// What is limited, and to how much.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Limit {
-    Cpu(Cpus),
-    Memory(Size),
-}
-
-impl Limit {
-    const fn control(self) -> Control {
-        match self {
-            Self::Cpu(_) => Control::Cpu,
-            Self::Memory(_) => Control::Memory,
-        }
-    }
-
-    /// What is written into which file, in this order, as the kernel gives it back.
-    pub(crate) fn values(self, version: u8) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Cpu(Cpus(thousandths)) => {
-                // The kernel takes no quota below a millisecond, and no period above a second.
-                let period: u64 = if thousandths >= 10 { 100_000 } else { 1_000_000 };
-                let quota = u64::from(thousandths) * period / 1_000;
-                if version == 2 {
-                    vec![("cpu.max", format!("{quota} {period}"))]
-                } else {
-                    vec![("cpu.cfs_period_us", period.to_string()), ("cpu.cfs_quota_us", quota.to_string())]
-                }
-            }
-            Self::Memory(Size(bytes)) => {
-                // The kernel counts whole pages.
-                let page = rustix::param::page_size() as u64;
-                let bytes = (bytes / page * page).to_string();
-                if version == 2 {
-                    vec![("memory.max", bytes), ("memory.swap.max", "0".to_owned())]
-                } else {
-                    vec![("memory.limit_in_bytes", bytes.clone()), ("memory.memsw.limit_in_bytes", bytes)]
-                }
-            }
-        }
-    }
-
-    /// Where the kernel has no such file, there is nothing to limit: swap is not counted.
-    fn is_optional(file: &str) -> bool {
-        file.contains("swap") || file.contains("memsw")
-    }
-
-    /// How much a group has now, in the limit's own measure; none where it has as much as it wants.
-    fn present(self, values: &[GroupValue]) -> Option<u64> {
-        let before =
-            |file: &str| values.iter().find(|value| value.file == file).map(|value| value.before.as_str());
-        let share = |quota: &str, period: &str| {
-            Some(quota.parse::<u64>().ok()?.saturating_mul(1_000) / period.parse::<u64>().ok()?.max(1))
-        };
-        match self {
-            Self::Cpu(_) => match before("cpu.max") {
-                Some(text) => text.split_once(' ').and_then(|(quota, period)| share(quota, period)),
-                None => share(before("cpu.cfs_quota_us")?, before("cpu.cfs_period_us")?),
-            },
-            Self::Memory(_) => before("memory.max").or_else(|| before("memory.limit_in_bytes"))?.parse().ok(),
-        }
-    }
-
-    const fn asked(self) -> u64 {
-        match self {
-            Self::Cpu(Cpus(thousandths)) => thousandths as u64,
-            Self::Memory(Size(bytes)) => bytes,
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            Self::Cpu(cpus) => format!("{cpus} processors"),
-            Self::Memory(memory) => format!("{memory} of memory"),
-        }
-    }
-}
 
 /// Plans a limit.
 pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, limit: Limit) -> Result<Planned, FaultError> {
@@ -112,7 +36,7 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, limit: Limit) -> Resu
         Some(_) => target.processes().cloned().collect(),
         None => of_target(fault, target)?,
     };
-    let (what, files) = (limit.words(), files(limit));
+    let (what, files) = (limit.words(), limit.files());
     let objects = match &group {
         Some(path) => vec![PlannedObject::new(
             format!("control group {}: {what} ({files})", path.display()),
@@ -132,13 +56,6 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, limit: Limit) -> Resu
         )],
     };
     Ok(Planned::new(Limited { limit, processes, group }, objects))
-}
-
-const fn files(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Cpu(_) => "cpu.max, or cpu.cfs_quota_us and its period",
-        Limit::Memory(_) => "memory.max without swap, or memory.limit_in_bytes with swap",
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -217,12 +134,6 @@ impl Limited {
         values.retain(|value| value.before != value.ours);
         Ok(values)
     }
-}
-
-/// Memory that belongs to no file, of either version's `memory.stat`.
-fn bound_memory(stat: &str) -> Option<u64> {
-    let number = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    number("anon ").or_else(|| number("total_rss "))
 }
 
 impl Effect for Limiting {
@@ -304,28 +215,4 @@ impl Effect for Limiting {
         // The undo that follows takes it back.
         Box::pin(async { false })
     }
-}
-
-/// What the kernel counts in a group, under the names of either version.
-#[derive(Default)]
-struct Counters {
-    periods: u64,
-    held_back: u64,
-    usage: u64,
-}
-
-fn counters(site: &Site, folder: &std::path::Path) -> Result<Counters, KernelError> {
-    let read = |file: &str| Ok::<_, KernelError>(site.kernel.value(folder, file)?.unwrap_or_default());
-    let number = |text: &str, name: &str| -> u64 {
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0)
-    };
-    let (cpu, events) = (read("cpu.stat")?, read("memory.events")?);
-    let first = |texts: [String; 2]| texts.iter().find_map(|text| text.trim().parse().ok()).unwrap_or(0);
-    Ok(Counters {
-        periods: number(&cpu, "nr_periods "),
-        held_back: number(&cpu, "nr_throttled ")
-            + number(&events, "max ")
-            + read("memory.failcnt")?.trim().parse().unwrap_or(0),
-        usage: first([read("memory.current")?, read("memory.usage_in_bytes")?]),
-    })
 }

@@ -12,7 +12,7 @@ use deadstick_core::ledger::Undo;
 use deadstick_core::units::Size;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::limits::Limit;
+use super::limit::Limit;
 use super::nest::{Nest, nests};
 use super::processes::{all_gone, lives, of_target, words};
 use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};

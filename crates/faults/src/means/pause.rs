@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deadstick_core::fault::{Fault, ResolvedTarget, Target};
+use deadstick_core::fault::{Fault, RedisCommands, ResolvedTarget, Target};
 use deadstick_core::identity::ProcessIdentity;
-use deadstick_core::ledger::{GroupValue, Undo};
+use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
+use super::freezer;
 use super::processes::{all_gone, lives, of_target, own_group, words};
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
-use crate::kernel::{Control, Delivery, GroupPlace, KernelError, Sent};
+use crate::kernel::{Control, Delivery, Sent};
 use crate::plan::{Planned, PlannedObject};
 use crate::process::Life;
 use crate::undo::until;
@@ -21,6 +22,12 @@ const STOPPING: Duration = Duration::from_secs(2);
 
 /// Plans that the target's processes stand still.
 pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget) -> Result<Planned, FaultError> {
+    if let Fault::Pause { commands: RedisCommands::Writes } = fault {
+        return Err(FaultError::refused(
+            format!("{} is no Redis server, and has no commands of which some could wait", target.name),
+            "leave the commands out, or name a server by redis://…",
+        ));
+    }
     let group = target.cgroup.clone();
     let processes = match &group {
         Some(_) => target.processes().cloned().collect(),
@@ -54,7 +61,7 @@ impl Means for Paused {
             if let Some(path) = &self.group
                 && let Some(place) = own_group(site, Control::Freezer, path, &self.processes).await?
             {
-                return freeze(site, place).await;
+                return freezer::freeze(site, place).await;
             }
             if self.processes.is_empty() {
                 return Err(FaultError::refused("nobody is in the control group", "find the target again"));
@@ -171,81 +178,6 @@ impl Effect for Stopped {
 
     fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
         // The undo that follows sends the other signal.
-        Box::pin(async { false })
-    }
-}
-
-/// The freezer of either version: which file, what it holds before, what freezes.
-const fn freezer(version: u8) -> (&'static str, &'static str, &'static str) {
-    if version == 2 { ("cgroup.freeze", "0", "1") } else { ("freezer.state", "THAWED", "FROZEN") }
-}
-
-async fn freeze(site: &Site, place: GroupPlace) -> Result<Prepared, FaultError> {
-    let (file, thawed, frozen) = freezer(place.version);
-    let folder = place.group.folder.clone();
-    let now = site.blocking(move |kernel| kernel.value(&folder, file)).await?.unwrap_or_default();
-    if now != thawed {
-        let what =
-            format!("control group {} is frozen already ({file}: {now})", place.group.folder.display());
-        return Err(FaultError::refused(what, "thaw it first: it is not ours to thaw"));
-    }
-    let value = GroupValue { file: file.to_owned(), before: now, ours: frozen.to_owned() };
-    let undo = Undo::RestoreGroup { group: place.group.clone(), values: vec![value] };
-    Ok(Prepared::new(undo, Frozen { place }))
-}
-
-/// A control group that is frozen.
-struct Frozen {
-    place: GroupPlace,
-}
-
-impl Effect for Frozen {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        let (file, _, frozen) = freezer(self.place.version);
-        let group = self.place.group.clone();
-        Box::pin(async move {
-            let write = move |kernel: &dyn crate::kernel::Kernel| {
-                if !kernel.is_there(&group)? {
-                    return Ok(false);
-                }
-                kernel.set_value(&group.folder, file, frozen).map(|()| true)
-            };
-            if site.blocking(write).await? { Ok(()) } else { Err(failed("the control group is gone")) }
-        })
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
-        Box::pin(async move {
-            let folder = &self.place.group.folder;
-            let is_frozen = || {
-                Ok::<_, KernelError>(if self.place.version == 2 {
-                    site.kernel.value(folder, "cgroup.events")?.is_some_and(|text| text.contains("frozen 1"))
-                } else {
-                    site.kernel.value(folder, "freezer.state")?.is_some_and(|text| text == "FROZEN")
-                })
-            };
-            let began = tokio::time::Instant::now();
-            let frozen = until(STOPPING, is_frozen).await?;
-            let members = site.kernel.members(folder)?.len();
-            let folder = folder.display();
-            Ok(match (frozen, members) {
-                (true, 0) => {
-                    unseen(format!("control group {folder} is frozen, but nobody is in it any more"))
-                }
-                (true, _) => seen(format!(
-                    "the kernel says that control group {folder} stands still with its {members} processes, after {} ms",
-                    began.elapsed().as_millis()
-                )),
-                (false, _) => unseen(format!(
-                    "control group {folder} does not stand still after {} s",
-                    STOPPING.as_secs()
-                )),
-            })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        // The undo that follows thaws.
         Box::pin(async { false })
     }
 }

@@ -12,7 +12,7 @@ use deadstick_core::units::HumanDuration;
 use crate::database::{self, Server};
 use crate::error::FaultError;
 use crate::kernel::Place;
-use crate::means::limits::Limit;
+use crate::means::limit::Limit;
 use crate::means::{
     Means, blackhole, cut, dns, file_limit, file_lock, fill, flap, freeze, kill, limits, mysql, oom, pause,
     port, postgres, redis, reject, shaped, socket_kill, spike, sqlite, stress,
