@@ -94,6 +94,16 @@ fn exhaust_connections() {
 }
 
 #[test]
+fn pause_replay() {
+    let Some((host, server, _)) = shop() else { return };
+    let replica = server.replica();
+    let dsn = replica.dsn();
+    lands(&host, &[], &words("pause-replay", &[("postgres://postgres@127.0.0.1:5433/postgres", &dsn)]));
+    let paused = ok(&["psql", "-qtA", &dsn, "-c", "select pg_is_wal_replay_paused()"]);
+    assert_eq!(paused.trim(), "f");
+}
+
+#[test]
 fn terminate_backends() {
     let Some((host, _server, dsn)) = shop() else { return };
     let mut session = Command::new("psql");

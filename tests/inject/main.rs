@@ -5,6 +5,7 @@
 mod support;
 
 #[path = "../../crates/faults/tests/common/server.rs"]
+#[expect(dead_code, reason = "the tests of the faults crate use more of it")]
 mod server;
 
 mod data;
@@ -15,6 +16,15 @@ mod stage;
 mod words;
 
 use support::{Place, Ran};
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // A test that failed half way must not leave a fault in the background.
+        if std::thread::panicking() {
+            drop(self.place.command(&["restore", "--all"]).output());
+        }
+    }
+}
 
 /// A place whose policy allows everything.
 pub(crate) struct Host {
