@@ -1,6 +1,6 @@
 //! Reading a fault from words: pairs of a parameter and its value, as files and the command line give them.
 //!
-//! Owns the turn from text to [`Fault`] along the [`catalogue`](super::catalogue). Leaves places in files and the form of
+//! Owns the turn from text to [`Fault`] along the [`catalogue`]. Leaves places in files and the form of
 //! options to whoever has them.
 
 use std::net::IpAddr;

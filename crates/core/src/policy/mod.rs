@@ -1,6 +1,6 @@
 //! The policy: what may be touched on this host, by which kinds of fault, for how long, how many at once, and when.
 //!
-//! Owns the judgement over all faults of a plan together with those in place; [`file`](mod@file) reads the policy's text, and
+//! Owns the judgement over all faults of a plan together with those in place; `file` reads the policy's text, and
 //! [`control`] says which fault would cut off the people who would end it. Leaves finding out what a target is, and
 //! whose, to whoever asks.
 
