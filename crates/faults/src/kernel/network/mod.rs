@@ -228,7 +228,7 @@ pub trait Networks: Send + Sync {
     /// Opens a connection from inside a network and keeps it. Blocks up to `patience`.
     ///
     /// # Errors
-    /// As [`Kernel::reach`], or nobody accepted.
+    /// As [`Networks::reach`], or nobody accepted.
     fn converse(
         &self,
         network: &NetworkIdentity,
@@ -239,7 +239,7 @@ pub trait Networks: Send + Sync {
     /// the link, whatever protocol the peer speaks. None when it does not. Blocks up to `patience`.
     ///
     /// # Errors
-    /// As [`Kernel::reach`].
+    /// As [`Networks::reach`].
     fn farewell(
         &self,
         network: &NetworkIdentity,
