@@ -98,7 +98,7 @@ pub fn plan(
     }
     let Planned { means, objects } = match fault {
         Fault::Kill { signal, every_restart } => kill::plan(fault, target, *signal, *every_restart)?,
-        Fault::Pause { commands } if target.dsn.is_some() => redis::plan(fault, target, *commands)?,
+        Fault::Pause { commands } if is_server(target) => redis::plan(fault, target, *commands)?,
         Fault::Pause { .. } => pause::plan(fault, target)?,
         Fault::CpuLimit { cpus } => limits::plan(fault, target, Limit::Cpu(*cpus))?,
         Fault::MemoryLimit { memory } => limits::plan(fault, target, Limit::Memory(*memory))?,
@@ -131,6 +131,11 @@ pub fn plan(
         }
     };
     Ok(Plan { fault: fault.clone(), target: target.clone(), objects, lease, means })
+}
+
+/// Whether a pause is for a server's commands: a host of a lab has a process and knows a database besides.
+fn is_server(target: &ResolvedTarget) -> bool {
+    target.dsn.as_deref().is_some_and(|dsn| target.process.is_none() || dsn.starts_with("redis"))
 }
 
 /// Whose lock: the database that the target names decides.

@@ -72,6 +72,8 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
     let cases = [
         ("kill signal=TERM", host(), "SIGTERM"),
         ("pause", host(), "SIGSTOP"),
+        // A host of a lab knows a database besides.
+        ("pause", ResolvedTarget { dsn: Some("postgres://db/x".to_owned()), ..host() }, "SIGSTOP"),
         ("cpu-limit cpus=0.1", host(), "0.1 processors"),
         ("cpu-limit cpus=0.1", group(), "control group /app"),
         ("memory-limit memory=64MiB", host(), "64MiB of memory"),
