@@ -263,7 +263,9 @@ impl Drill {
                     return;
                 }
                 let lost_for = self.streams.lost_since.map(|since| now.saturating_sub(since));
-                if lost_for.is_some_and(|lost| lost >= self.playbook.outage_after) {
+                // A fault whose proof is still under way may turn out not to have landed (design law 5).
+                if lost_for.is_some_and(|lost| lost >= self.playbook.outage_after) && !self.schedule.is_busy()
+                {
                     self.decided_loss = self.streams.lost_since;
                     if self.order.respond {
                         self.enter(Phase::Respond, now, effects);

@@ -80,6 +80,11 @@ impl Schedule {
         self.sequences.iter().all(|s| s.running.is_none() && s.steps.is_empty())
     }
 
+    /// Whether a step was started whose end nobody knows yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sequences.iter().any(|s| s.running.is_some())
+    }
+
     /// Forgets everything that has not begun; running steps are the runner's to interrupt.
     pub(super) fn clear(&mut self) {
         self.sequences.clear();

@@ -71,6 +71,9 @@ struct Stage {
     seq: u64,
     streams: bool,
     lands: bool,
+    /// The fault hurts, but nobody has said yet whether its effect was seen.
+    proves_late: bool,
+    unproved: Option<StepId>,
     waiting: Vec<(u64, Elapsed)>,
 }
 
@@ -85,6 +88,8 @@ impl Stage {
             seq: 0,
             streams: false,
             lands: true,
+            proves_late: false,
+            unproved: None,
             waiting: Vec::new(),
         }
     }
@@ -105,6 +110,10 @@ impl Stage {
                         }
                         Step::Inject(_) => self.paused = self.lands,
                         Step::Run { .. } | Step::Wait(_) | Step::Toxic(_) => {}
+                    }
+                    if self.proves_late && matches!(what, Step::Inject(_)) {
+                        self.unproved = Some(step);
+                        continue;
                     }
                     let missed = matches!(what, Step::Inject(_)) && !self.lands;
                     let outcome =
@@ -190,6 +199,20 @@ fn a_fault_without_effect_is_never_a_pass() {
     let mut stage = Stage::new(drill(&["door", "job"], false));
     stage.lands = false;
     assert_eq!(stage.run(LONG).expect("it ends").verdict, Verdict::Invalid);
+}
+
+#[test]
+fn an_outage_waits_for_the_proof_of_what_caused_it() {
+    for (landed, verdict) in [(true, Verdict::Outage), (false, Verdict::Invalid)] {
+        let mut stage = Stage::new(drill(&["door", "job"], false));
+        stage.proves_late = true;
+        assert_eq!(stage.run(Duration::from_secs(25)), None, "lost for long, and not judged yet");
+        let step = stage.unproved.take().expect("it was started");
+        let outcome = if landed { StepOutcome::Done } else { StepOutcome::NotLanded("no effect".into()) };
+        let effects = stage.drill.step(stage.now, Input::StepDone { step, outcome });
+        stage.perform(effects);
+        assert_eq!(stage.run(LONG).expect("it ends").verdict, verdict);
+    }
 }
 
 #[test]
