@@ -43,18 +43,10 @@ pub(super) async fn time(
         }),
     };
     site.blocking(move |kernel| {
-        // All at the same time: one after the other, late answers would make a proof last as long as an outage.
-        let answers: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..samples).map(|_| scope.spawn(|| once(kernel))).collect();
-            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-        });
         let mut times = Vec::new();
-        for answer in answers {
-            match answer {
-                Ok(Ok(Some(time))) => times.push(time),
-                Ok(Err(error)) => return Err(error),
-                Ok(Ok(None)) | Err(_) => return Ok::<_, KernelError>(None),
-            }
+        for _ in 0..samples {
+            let Some(time) = once(kernel)? else { return Ok::<_, KernelError>(None) };
+            times.push(time);
         }
         times.sort();
         Ok(Some(times[samples / 2]))
