@@ -21,18 +21,20 @@ pub(crate) fn has_real_clock() -> bool {
     has_word("deadstick.clock=real")
 }
 
-/// Every packet takes what was asked and half a millisecond more at most, the guest's own work. With the world's clock none
-/// takes less, and the middle one not much more.
+/// Every packet takes what was asked, and all but one in twenty half a millisecond more at most, the guest's own work; that
+/// one may meet a task of the guest and take some milliseconds. With the world's clock only the middle one has a bound.
 pub(crate) fn takes(asked: Duration, measured: impl IntoIterator<Item = Duration>) {
     let mut sorted: Vec<_> = measured.into_iter().collect();
     sorted.sort();
     assert!(!sorted.is_empty(), "nothing was measured");
-    let (slack, latest) = if has_real_clock() {
-        (Duration::from_millis(100), sorted[sorted.len() / 2])
+    let all_but_few = sorted[(sorted.len() - 1) * 95 / 100];
+    let in_time = if has_real_clock() {
+        sorted[sorted.len() / 2] <= asked + Duration::from_millis(100)
     } else {
-        (Duration::from_micros(500), sorted[sorted.len() - 1])
+        all_but_few <= asked + Duration::from_micros(500)
+            && sorted[sorted.len() - 1] <= asked + Duration::from_millis(5)
     };
-    assert!(sorted[0] >= asked && latest <= asked + slack, "{asked:?} asked: {sorted:?}");
+    assert!(sorted[0] >= asked && in_time, "{asked:?} asked: {sorted:?}");
 }
 
 /// How long nothing must come before nothing comes any more.
