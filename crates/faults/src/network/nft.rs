@@ -1,8 +1,8 @@
 //! nftables by netlink: an owner-flagged table that harms chosen packets until its lease ends.
 //!
-//! Owns the messages: [`chooser`] says which packets, [`effect`] what becomes of them. The kernel removes the table when the socket that made it is closed, whatever closed it; and every
-//! rule first asks the set `links`, whose elements carry the lease as a timeout, so that it matches nothing once that is
-//! over. Either way nobody has to be alive for the fault to end (design section 5).
+//! Owns the messages: [`chooser`] says which packets, [`effect`] what becomes of them. The kernel removes the table when
+//! the socket that made it is closed, whatever closed it; and every rule first asks the set `links`, whose elements carry
+//! the lease as a timeout, so that it matches nothing once that is over. Either way nobody has to be alive for the fault to end (design section 5).
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ mod batch;
 mod chooser;
 mod effect;
 mod expression;
+mod hooks;
 mod questions;
 mod sets;
 

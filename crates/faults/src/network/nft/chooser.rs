@@ -4,8 +4,8 @@
 
 use deadstick_core::fault::Flow;
 
-use super::batch::Side;
 use super::expression::{Expression, FIRST_REGISTER, TCP, UDP, frame_word};
+use super::hooks::Side;
 use super::sets::{PeerSet, by_shape};
 use crate::kernel::Group;
 

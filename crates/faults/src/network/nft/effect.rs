@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use deadstick_core::fault::{Direction, Flow, Refusal};
 
-use super::batch::{Batch, FIRST, Hooks, LAST, Side};
+use super::batch::Batch;
 use super::chooser::{Chooser, Chosen, Header, PORT_PROTOCOLS, WITH_PORTS};
 use super::expression::{self, Expression, TCP};
+use super::hooks::{FIRST, Hooks, LAST, Side};
 use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::diag::Connection;
 use crate::network::links::Link;

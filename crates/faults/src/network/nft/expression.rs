@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::batch::Side;
+use super::hooks::Side;
 use crate::network::wire::{self, Message};
 
 /// The first of the registers of four bytes.

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 
 use deadstick_core::fault::Peer;
 
-use super::batch::{Batch, Side};
+use super::batch::Batch;
 use super::expression::{FIRST_REGISTER, element};
+use super::hooks::Side;
 use crate::kernel::Askers;
 use crate::network::wire::Message;
 
