@@ -2,30 +2,31 @@
 //!
 //! A bad spell ends by itself in the kernel when nobody ends it, as does a good one that is not undisturbed: the devices in
 //! a table's set time out with it. The owner's clock only begins the next one; when the owner dies, the tables go.
+//!
+//! Owns what the turns are made of; [`effect`] puts it in place, and [`turner`] takes the turns.
+
+mod effect;
+mod turner;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use deadstick_core::fault::{Direction, Fault, Flow, Impairment, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use deadstick_core::units::HumanDuration;
-use futures_util::future::BoxFuture;
 
 use super::branch::{Branch, Wanted};
-use super::table::{self, DISCARD, Held, SILENCE};
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, shaped, unseen};
+use super::table::{self, DISCARD};
+use super::{Means, Prepared, Site, Step, shaped};
 use crate::error::FaultError;
-use crate::injector::Proof;
-use crate::kernel::{Layer, Reach, TableEffect};
+use crate::kernel::{Layer, TableEffect};
 use crate::plan::{HostFacts, Planned, PlannedObject};
+use effect::Flap;
+use turner::Turns;
 
 /// The shortest spell: far above what a table takes to change.
 const SHORTEST: HumanDuration = HumanDuration::millis(50);
-/// How long a proof waits for a bad spell to be seen.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// Plans the turns.
 pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> Result<Planned, FaultError> {
@@ -71,12 +72,6 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
     let turns = Turns { down: down.0, up: up.0 };
     let means = Flapping { network, layer: table::layer(host), flow: flow.clone(), turns, bad, good, ask };
     Ok(Planned::new(means, objects))
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Turns {
-    down: Duration,
-    up: Duration,
 }
 
 /// What packets suffer while it lasts.
@@ -169,14 +164,6 @@ fn name(site: &Site, spell: usize, table: usize) -> String {
     }
 }
 
-struct Flap {
-    means: Flapping,
-    branches: Vec<Option<Branch>>,
-    reach: Option<Reach>,
-    turner: Arc<Turner>,
-    thread: Option<JoinHandle<()>>,
-}
-
 impl Means for Flapping {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
@@ -203,171 +190,5 @@ impl Means for Flapping {
             let turner = Arc::default();
             Ok(Prepared::new(undo, Flap { means: self.clone(), branches, reach, turner, thread: None }))
         })
-    }
-}
-
-impl Effect for Flap {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move {
-            let mut tables: [Vec<Held>; 2] = Default::default();
-            for (number, spell) in self.means.spells().enumerate() {
-                let branch = self.branches.get(number).and_then(Option::as_ref);
-                let effects = self.means.effects(site, spell, branch).await?;
-                for (which, effect) in effects.into_iter().enumerate() {
-                    let mut held = Held::default();
-                    let (network, layer) = (&self.means.network, self.means.layer);
-                    // It begins to act when the turns begin.
-                    let moment = Duration::from_millis(1);
-                    held.install_for(moment, name(site, number, which), site, network, layer, effect).await?;
-                    tables[number].push(held);
-                }
-            }
-            let [bad, good] = tables;
-            *self.turner.state.lock().unwrap_or_else(PoisonError::into_inner) =
-                State { bad, good, over: false, failure: None };
-            let (turner, turns, left) = (Arc::clone(&self.turner), self.means.turns, site.left());
-            turner.act(true, turns.down.min(left)).map_err(|error| failed(error.to_string()))?;
-            let thread = std::thread::Builder::new().name("deadstick-flap".to_owned());
-            let began = Instant::now();
-            let thread = thread
-                .spawn(move || turner.run(turns, began, left))
-                .map_err(|error| failed(error.to_string()))?;
-            self.thread = Some(thread);
-            Ok(())
-        })
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
-        Box::pin(async move {
-            let Turns { down, up } = self.means.turns;
-            let deadline = Instant::now() + (2 * (down + up)).min(LONGEST_LOOK).max(SILENCE);
-            loop {
-                let now = match self.means.ask {
-                    Some(ask) => {
-                        let network = self.means.network.clone();
-                        let patience = SILENCE.min(down);
-                        Some((ask, site.blocking(move |kernel| kernel.reach(&network, ask, patience)).await?))
-                    }
-                    None => None,
-                };
-                let turner = Arc::clone(&self.turner);
-                let counted = tokio::task::spawn_blocking(move || turner.counted());
-                let hits = counted.await.map_err(|_| FaultError::Lost)??;
-                match (&self.means.bad, &self.reach, now) {
-                    (Spell::Cut, Some(Reach::Accepted(time)), Some((ask, Reach::Silent))) if hits > 0 => {
-                        return Ok(seen(format!(
-                            "{ask} accepted in {:.1} ms before; now, in a bad spell, nothing comes back, and the rules chose {hits} packets",
-                            time.as_secs_f64() * 1e3
-                        )));
-                    }
-                    // Whom nobody knew to answer, and what is only hurt: its packets were chosen.
-                    (Spell::Cut, None | Some(Reach::Silent | Reach::Refused(_)), _)
-                    | (Spell::Lose(_) | Spell::Hurt { .. }, ..)
-                        if hits > 0 =>
-                    {
-                        return Ok(seen(format!("in a bad spell the rules chose {hits} packets")));
-                    }
-                    (_, _, now) if Instant::now() >= deadline => {
-                        return Ok(unseen(format!(
-                            "no bad spell was seen: {now:?}, and the rules chose {hits} packets"
-                        )));
-                    }
-                    _ => tokio::time::sleep(down.min(Duration::from_millis(50))).await,
-                }
-            }
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            let Self { turner, thread, .. } = *self;
-            let state = {
-                let mut state = turner.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.over = true;
-                std::mem::take(&mut *state)
-            };
-            turner.changed.notify_all();
-            // It ends by itself now; nobody has to wait for it, since it has no table any more.
-            drop(thread);
-            let mut held = false;
-            for table in state.bad.into_iter().chain(state.good) {
-                held |= table.release().await;
-            }
-            held
-        })
-    }
-}
-
-/// The tables, and whoever lets them act.
-#[derive(Default)]
-struct Turner {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-struct State {
-    bad: Vec<Held>,
-    good: Vec<Held>,
-    over: bool,
-    failure: Option<String>,
-}
-
-impl Default for State {
-    /// Nothing there, or nothing any more.
-    fn default() -> Self {
-        Self { bad: Vec::new(), good: Vec::new(), over: true, failure: None }
-    }
-}
-
-impl Turner {
-    fn act(&self, bad: bool, length: Duration) -> Result<(), crate::kernel::KernelError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { bad: when_bad, good: when_good, .. } = &mut *state;
-        let (now, before) = if bad { (when_bad, when_good) } else { (when_good, when_bad) };
-        before.iter_mut().try_for_each(|table| table.act_for(Duration::ZERO))?;
-        now.iter_mut().try_for_each(|table| table.act_for(length))
-    }
-
-    fn counted(&self) -> Result<u64, FaultError> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = &state.failure {
-            return Err(failed(failure.clone()));
-        }
-        let mut sum = 0;
-        for table in &state.bad {
-            sum += table.counted()?;
-        }
-        Ok(sum)
-    }
-
-    /// One spell after the other until it is over; the first bad one has begun.
-    fn run(&self, Turns { down, up }: Turns, began: Instant, lease: Duration) {
-        let (mut next, mut bad) = (began + down, true);
-        let end = began + lease;
-        while self.waits_until(next.min(end)) && Instant::now() < end {
-            bad = !bad;
-            let length = if bad { down } else { up };
-            next += length;
-            let left = next.min(end).saturating_duration_since(Instant::now());
-            // After a machine that slept the spell may be over already.
-            if left.is_zero() {
-                continue;
-            }
-            if let Err(error) = self.act(bad, left) {
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(error.to_string());
-            }
-        }
-    }
-
-    /// Waits; whether it goes on then.
-    fn waits_until(&self, moment: Instant) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let left = moment.saturating_duration_since(Instant::now());
-            if state.over || left.is_zero() {
-                return !state.over;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 }
