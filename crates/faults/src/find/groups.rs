@@ -88,7 +88,7 @@ fn asked_of_systemd(unit: &str) -> Option<PathBuf> {
         return None;
     }
     let mut command = std::process::Command::new("systemctl");
-    let said = command.args(["show", "--property=Group", "--value", "--", unit]).output().ok()?;
+    let said = command.args(["show", "--property=ControlGroup", "--value", "--", unit]).output().ok()?;
     let path = String::from_utf8(said.stdout).ok().filter(|_| said.status.success())?;
     Some(path.trim()).filter(|path| path.len() > 1).map(PathBuf::from)
 }
