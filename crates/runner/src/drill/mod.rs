@@ -1,11 +1,12 @@
 //! Stages a playbook: the async shell around core's drill engine.
 //!
 //! Owns the loop that turns every outside happening into one input and carries out what comes back: the lab, the faults,
-//! the streams, the timeline. `performer` does things, `streams` watches users, `link` is what toxics are put on. Leaves
+//! the streams, the timeline. `performer` does things, `step` carries out one step, `streams` watches users, `link` is what toxics are put on. Leaves
 //! every decision to the engine, and privileged work to the faults crate.
 
 pub(crate) mod link;
 mod performer;
+mod step;
 mod streams;
 
 use std::path::PathBuf;
