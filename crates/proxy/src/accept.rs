@@ -16,6 +16,7 @@ use crate::closing::Closing;
 use crate::connection::{self, Setting};
 use crate::control::{Control, Fate, lock};
 use crate::dice::Dice;
+use crate::lanes::{Place, Seat};
 use crate::listen::{self, ListenError};
 use crate::udp;
 
@@ -55,9 +56,10 @@ impl Listener {
         connections: Arc<Connections>,
         stopped: oneshot::Receiver<()>,
     ) -> JoinHandle<()> {
+        let place = connections.place.clone();
         match self {
-            Self::Tcp(listener) => tokio::spawn(accept(listener, setting, connections, stopped)),
-            Self::Udp(socket) => tokio::spawn(udp::serve(socket, setting, connections, stopped)),
+            Self::Tcp(listener) => place.spawn(accept(listener, setting, connections, stopped)),
+            Self::Udp(socket) => place.spawn(udp::serve(socket, setting, connections, stopped)),
         }
     }
 }
@@ -72,17 +74,24 @@ pub(crate) struct Connections {
     over: AtomicBool,
     closing: Arc<Closing>,
     dice: Dice,
+    place: Place,
 }
 
 impl Connections {
-    pub(crate) fn new(dice: Dice) -> Self {
+    pub(crate) fn new(dice: Dice, place: Place) -> Self {
         Self {
             open: Mutex::default(),
             count: AtomicU64::new(0),
             over: AtomicBool::new(false),
             closing: Arc::default(),
             dice,
+            place,
         }
+    }
+
+    /// Where the sockets of its listener belong.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -115,7 +124,7 @@ impl Connections {
     }
 
     /// Runs a new connection in a task of its own, with its control and its dice.
-    pub(crate) fn begin<F>(self: &Arc<Self>, run: impl FnOnce(Arc<Control>, Dice) -> F)
+    pub(crate) fn begin<F>(self: &Arc<Self>, seat: Seat, run: impl FnOnce(Arc<Control>, Dice) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -125,9 +134,10 @@ impl Connections {
         if self.over.load(Ordering::SeqCst) {
             self.end();
         }
-        let listed = Listed { connections: Arc::clone(self), number };
         let run = run(control, self.dice.number(number));
-        tokio::spawn(async move {
+        let place = seat.place();
+        let listed = Listed { connections: Arc::clone(self), number, _seat: seat };
+        place.spawn(async move {
             run.await;
             drop(listed);
         });
@@ -138,6 +148,7 @@ impl Connections {
 struct Listed {
     connections: Arc<Connections>,
     number: u64,
+    _seat: Seat,
 }
 
 impl Drop for Listed {
@@ -161,8 +172,16 @@ async fn accept(
         };
         match accepted {
             Ok((client, _)) => {
-                let setting = Arc::clone(&setting);
-                connections.begin(|control, dice| connection::run(client, setting, control, dice));
+                let seat = connections.place().seat();
+                match seat.take(client, connections.place()) {
+                    Ok(client) => {
+                        let setting = Arc::clone(&setting);
+                        connections
+                            .begin(seat, |control, dice| connection::run(client, setting, control, dice));
+                    }
+                    // It is closed, and knows.
+                    Err(error) => tracing::warn!(proxy = setting.proxy, %error, "cannot serve a client"),
+                }
             }
             Err(error) if gave_up(&error) => {}
             Err(error) => {

@@ -31,6 +31,7 @@ pub mod dice;
 #[cfg(test)]
 mod fuzz;
 mod json;
+mod lanes;
 mod link;
 mod listen;
 mod plan;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::control::lock;
+use crate::lanes::Lanes;
 use crate::listen::ListenError;
 use crate::proxy::{Proxy, Series};
 use crate::toxic::Toxic;
@@ -51,6 +52,7 @@ pub struct Registry {
     retired: Mutex<VecDeque<(String, Series)>>,
     seed: u64,
     precise: bool,
+    lanes: Arc<Lanes>,
 }
 
 impl Registry {
@@ -62,7 +64,15 @@ impl Registry {
             retired: Mutex::default(),
             seed,
             precise: false,
+            lanes: Arc::default(),
         }
+    }
+
+    /// Runs proxies made from now on on these instead of the runtime around.
+    #[must_use]
+    pub(crate) fn lanes(mut self, lanes: Lanes) -> Self {
+        self.lanes = Arc::new(lanes);
+        self
     }
 
     /// Whether proxies made from now on keep delays to the microsecond; see [`Builder::precise`](crate::Builder::precise).
@@ -192,6 +202,7 @@ impl Registry {
             .listen(plan.listen)
             .seed(self.seed)
             .precise(self.precise)
+            .lanes(Arc::clone(&self.lanes))
             .disabled();
         for toxic in plan.toxics {
             let name = toxic.name.clone();

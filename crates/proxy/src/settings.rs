@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use tokio::net::UnixListener;
 
 use crate::api::Api;
 use crate::api::server::{Socket, serve as serve_api};
 use crate::dice::Dice;
+use crate::lanes::Lanes;
 use crate::listen::{self, ListenError};
 use crate::plan;
 use crate::registry::Registry;
@@ -99,8 +102,9 @@ impl Server {
             sockets.push(unix(path)?);
         }
         let seed = settings.seed.unwrap_or_else(Dice::entropy);
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let api = Arc::new(Api {
-            registry: Registry::new(seed).precise(settings.precise),
+            registry: Registry::new(seed).precise(settings.precise).lanes(Lanes::start(cores)),
             proxy_metrics: settings.proxy_metrics,
             runtime_metrics: settings.runtime_metrics,
             token: settings.token,

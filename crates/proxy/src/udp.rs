@@ -79,7 +79,7 @@ pub(crate) async fn serve(
             sessions.insert(client, sender);
         }
         let (socket, setting) = (Arc::downgrade(&socket), Arc::clone(&setting));
-        connections.begin(move |control, dice| async move {
+        connections.begin(connections.place().clone().here(), move |control, dice| async move {
             let session = Session { socket, client, setting, control, inbox };
             session.run(&dice).await;
         });

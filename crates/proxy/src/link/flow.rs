@@ -3,7 +3,6 @@
 //! Small messages go by one read and one write. A flow that fills its buffer several times in a row is busy and goes through a
 //! pipe inside the kernel, for as long as it stays busy. What is read for a chain is handed back instead of written.
 
-use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -12,22 +11,15 @@ use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::block::{Block, SIZE};
 use crate::control::Counter;
 use crate::splice::Pipe;
-
-/// What one read takes at most.
-const BUFFER: usize = 64 * 1024;
 
 /// Full reads in a row after which a flow counts as busy and gets a pipe.
 const BUSY: u8 = 2;
 
 /// What a busy flow must move at a time to keep its pipe.
 const STILL_BUSY: usize = 16 * 1024;
-
-thread_local! {
-    /// Shared by the flows of a thread, since nothing stays in it while a task waits.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
-}
 
 /// The sockets and counters of one direction.
 #[derive(Clone, Copy)]
@@ -95,33 +87,34 @@ impl Flow {
             return Ok(taken);
         }
         let eager = std::mem::take(&mut self.eager);
-        SCRATCH.with_borrow_mut(|scratch| {
-            let taken = receive(way.source, scratch, eager)?;
-            way.received(taken);
-            self.full_reads = if taken == scratch.len() { self.full_reads.saturating_add(1) } else { 0 };
-            if taken > 0 {
-                let data = &scratch[..taken];
-                let moved = if eager {
-                    rustix::net::send(way.target, data, SendFlags::NOSIGNAL).map_err(io::Error::from)
-                } else {
-                    way.target.try_write(data)
-                };
-                // An error shows again at the next write, where it is dealt with.
-                let moved = way.sent(moved).unwrap_or(0);
-                self.pending = Bytes::copy_from_slice(&data[moved..]);
+        let mut block = Block::take();
+        let taken = receive(way.source, block.space(), eager)?;
+        way.received(taken);
+        self.full_reads = if taken == SIZE { self.full_reads.saturating_add(1) } else { 0 };
+        if taken > 0 {
+            let data = &block.space()[..taken];
+            let moved = if eager {
+                rustix::net::send(way.target, data, SendFlags::NOSIGNAL).map_err(io::Error::from)
+            } else {
+                way.target.try_write(data)
+            };
+            // An error shows again at the next write, where it is dealt with.
+            let moved = way.sent(moved).unwrap_or(0);
+            if moved < taken {
+                self.pending = block.freeze(taken);
+                self.pending.advance(moved);
             }
-            Ok(taken)
-        })
+        }
+        Ok(taken)
     }
 
     /// Takes what the sender has, for a chain. Empty is the end of the stream.
     pub(super) fn read(&mut self, way: Way<'_>) -> io::Result<Bytes> {
         let eager = std::mem::take(&mut self.eager);
-        SCRATCH.with_borrow_mut(|scratch| {
-            let taken = receive(way.source, scratch, eager)?;
-            way.received(taken);
-            Ok(Bytes::copy_from_slice(&scratch[..taken]))
-        })
+        let mut block = Block::take();
+        let taken = receive(way.source, block.space(), eager)?;
+        way.received(taken);
+        Ok(block.freeze(taken))
     }
 }
 
@@ -144,7 +137,7 @@ impl Way<'_> {
 
 /// Reads what a socket has and throws it away. 0 is the end of the stream.
 pub(crate) fn discard(source: &TcpStream) -> io::Result<usize> {
-    SCRATCH.with_borrow_mut(|scratch| receive(source, scratch, false))
+    receive(source, Block::take().space(), false)
 }
 
 /// One read; an eager one asks the socket although the runtime has not heard of it yet, which it will all the same. A read that

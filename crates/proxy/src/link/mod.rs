@@ -5,6 +5,7 @@
 //! thousands of them are idle at a time: it is hardly larger than what it holds, and wakes by one waker.
 
 mod advance;
+mod block;
 mod flow;
 
 use std::future::Future;

@@ -11,6 +11,7 @@ use super::{Proxy, State};
 use crate::accept::{Connections, Listener};
 use crate::connect::{Connect, Dialer};
 use crate::dice::Dice;
+use crate::lanes::Lanes;
 use crate::listen::{self, ListenError};
 
 /// A proxy about to start.
@@ -23,6 +24,7 @@ pub struct Builder {
     connect: Arc<dyn Connect>,
     seed: u64,
     precise: bool,
+    lanes: Arc<Lanes>,
 }
 
 impl Builder {
@@ -35,6 +37,7 @@ impl Builder {
             connect: Arc::new(Dialer::default()),
             seed: Dice::entropy(),
             precise: false,
+            lanes: Arc::default(),
         }
     }
 
@@ -75,6 +78,13 @@ impl Builder {
         self
     }
 
+    /// Runs on these instead of the runtime around.
+    #[must_use]
+    pub(crate) fn lanes(mut self, lanes: Arc<Lanes>) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
     /// A proxy that does not listen yet.
     pub fn disabled(self) -> Proxy {
         let dice = Dice::new(self.seed).part(self.name.as_bytes());
@@ -82,7 +92,7 @@ impl Builder {
             name: self.name,
             connect: self.connect,
             toxics: Arc::default(),
-            connections: Arc::new(Connections::new(dice)),
+            connections: Arc::new(Connections::new(dice, self.lanes.place())),
             precise: self.precise,
             state: Mutex::new(State {
                 listen: self.listen,

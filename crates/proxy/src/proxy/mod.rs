@@ -174,11 +174,11 @@ impl Proxy {
             return Ok(());
         }
         let current = self.address();
-        let listener = match Listener::bind(&upstream, address) {
+        let listener = match self.bind(&upstream, address) {
             // Its own listener may be what is in the way.
             Err(error) if error.is_in_use() && current.is_some_and(|at| at.port() == address.port()) => {
                 self.close_listener().await;
-                match Listener::bind(&upstream, address) {
+                match self.bind(&upstream, address) {
                     Ok(listener) => listener,
                     Err(error) => {
                         self.restore(current, old.upstream);
@@ -205,12 +205,17 @@ impl Proxy {
     /// Takes the old address back after a move to another one failed. Connections were not touched.
     fn restore(&self, address: Option<SocketAddr>, upstream: String) {
         let Some(address) = address else { return };
-        match Listener::bind(&upstream, address) {
+        match self.bind(&upstream, address) {
             Ok(listener) => self.run(listener, address, upstream),
             Err(error) => {
                 tracing::error!(proxy = self.name, %error, "the old address was taken meanwhile: the proxy is disabled");
             }
         }
+    }
+
+    fn bind(&self, upstream: &str, address: SocketAddr) -> Result<Listener, ListenError> {
+        let _there = self.connections.place().enter();
+        Listener::bind(upstream, address)
     }
 
     fn run(&self, listener: Listener, address: SocketAddr, upstream: String) {
