@@ -3,6 +3,8 @@
 //!
 //! `faults-process guardian --ledger FILE | hold | host | connect | owner LEDGER FAULT TARGET LEASE STEP`
 
+#[path = "../tests/common/stand_ins.rs"]
+mod stand_ins;
 #[path = "../tests/common/store.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod store;
@@ -16,10 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
-use deadstick_faults::{FaultStep, Injector, LedgerStore, Settings, guardian, holder};
+use deadstick_faults::kernel::Linux;
+use deadstick_faults::{FaultStep, HostFacts, Injector, LedgerStore, Settings, doctor, guardian, holder};
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{RData, Record, RecordType};
+use stand_ins::{PlainLoad, SleepyRelay};
 use store::FileStore;
 
 fn main() -> ExitCode {
@@ -188,8 +192,8 @@ fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> Ex
         ledger: PathBuf::from(ledger),
         store: Arc::new(FileStore(PathBuf::from(ledger))),
         observer: Arc::new(|_| {}),
-        relay: None,
-        load: None,
+        relay: Some(Arc::new(SleepyRelay)),
+        load: Some(Arc::new(PlainLoad)),
         steps: Some(Arc::new(hook)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -198,7 +202,12 @@ fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> Ex
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let injector = Injector::arm(settings).await.expect("armed");
+        let injector = if std::env::var("FAULTS_WITHOUT").is_ok_and(|what| what == "netem") {
+            let facts = HostFacts { netem: false, relay: true, ..doctor::facts() };
+            Injector::arm_on(settings, Arc::new(Linux), facts).await.expect("armed")
+        } else {
+            Injector::arm(settings).await.expect("armed")
+        };
         say(&format!("guardian {}", injector.guardian().expect("it runs").pid));
         let fault: Fault = serde_json::from_str(fault).expect("a fault");
         let mut target: ResolvedTarget = serde_json::from_str(target).expect("a target");

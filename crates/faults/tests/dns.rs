@@ -7,7 +7,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::group::TestGroup;
-use common::matrix::{Killed, World, every_step};
 use common::{Bench, Pair, fault};
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
@@ -352,33 +351,4 @@ async fn what_cannot_be_done_is_refused_by_name() {
     pair.client.ask("run ip link set lo down");
     assert!(refused("dns answer=nxdomain").await.contains("loopback"));
     assert_eq!(injector.close().await, []);
-}
-
-struct Lied(Pair);
-
-impl World for Lied {
-    fn fault(&self) -> Fault {
-        fault("dns answer=nxdomain names=db.internal")
-    }
-    fn target(&self) -> ResolvedTarget {
-        self.0.target()
-    }
-    fn is_as_before(&self) -> bool {
-        is_honest(&self.target()) && ruleset(&self.target()).is_empty()
-    }
-}
-
-#[tokio::test]
-async fn the_owner_is_killed() {
-    every_step(&Lied(pair()), Killed::Owner).await;
-}
-
-#[tokio::test]
-async fn the_guardian_is_killed() {
-    every_step(&Lied(pair()), Killed::Guardian).await;
-}
-
-#[tokio::test]
-async fn both_are_killed() {
-    every_step(&Lied(pair()), Killed::Both).await;
 }

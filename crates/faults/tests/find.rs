@@ -29,7 +29,7 @@ fn a_pattern_finds_command_lines_and_never_ourselves() {
 fn a_user_owns_the_processes_that_act_as_him() {
     let mut command = std::process::Command::new("sleep");
     let child = std::os::unix::process::CommandExt::uid(command.arg("600"), 61_234).spawn().expect("sleep");
-    let victim = Victim(child);
+    let victim = Victim::of(child);
     assert_eq!(pids(&find::by_user(61_234).expect("found")), [victim.0.id()]);
     assert_eq!(find::user("root").expect("known"), 0);
     assert!(matches!(find::user("nobody of that name"), Err(FindError::Unknown { .. })));

@@ -7,9 +7,8 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::matrix::{Killed, World, every_step};
 use common::{Bench, Pair, fault};
-use deadstick_core::fault::{Fault, ResolvedTarget};
+use deadstick_core::fault::ResolvedTarget;
 use deadstick_core::ledger::TrafficClass;
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{ClassSpec, KernelError, Linux, Root, Shaping};
@@ -346,56 +345,4 @@ fn came(from: &ResolvedTarget, to: &ResolvedTarget, count: usize) -> usize {
         }
     }
     came
-}
-
-/// SIGKILL at every step: no qdisc, class, device or table is left, and what stood there before does again.
-struct Slowed {
-    pair: Pair,
-    words: &'static str,
-    before: String,
-}
-
-impl Slowed {
-    fn new(words: &'static str, set_up: &[&str]) -> Self {
-        let pair = Pair::new();
-        for words in set_up {
-            run(&pair.target(), words);
-        }
-        let before = state(&pair.target());
-        Self { pair, words, before }
-    }
-}
-
-impl World for Slowed {
-    fn fault(&self) -> Fault {
-        fault(self.words)
-    }
-    fn target(&self) -> ResolvedTarget {
-        self.pair.target()
-    }
-    fn is_as_before(&self) -> bool {
-        state(&self.target()) == self.before
-    }
-}
-
-macro_rules! killed {
-    ($($name:ident: $world:expr;)*) => {$(
-        mod $name {
-            use super::*;
-            #[tokio::test]
-            async fn owner_killed() { every_step(&$world, Killed::Owner).await; }
-            #[tokio::test]
-            async fn guardian_killed() { every_step(&$world, Killed::Guardian).await; }
-            #[tokio::test]
-            async fn both_killed() { every_step(&$world, Killed::Both).await; }
-        }
-    )*};
-}
-
-killed! {
-    rate: Slowed::new("rate rate=1MB/s", &[]);
-    rate_in_the_place_of_another_qdisc: Slowed::new(
-        "rate rate=1MB/s replace=true",
-        &["tc qdisc add dev dsa root handle 5: tbf rate 1gbit burst 100k latency 5ms"],
-    );
 }

@@ -116,7 +116,7 @@ async fn an_undo_interrupts_a_step_that_is_stuck() {
         .expect("sh");
     let mut ready = [0; 6];
     std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut ready).expect("it says so");
-    let victim = Victim(child);
+    let victim = Victim::of(child);
     let injector = bench.injector().await;
     let started = std::time::Instant::now();
     let injecting = {

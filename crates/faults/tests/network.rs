@@ -5,16 +5,15 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use common::stand_ins::SleepyRelay;
 use common::{Bench, Pair, WITNESS, eventually, fault};
 use deadstick_core::fault::{Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{Layer, Linux, Networks, Reach, Shaping, TableEffect, TableSpec};
 use deadstick_faults::network::enter;
-use deadstick_faults::relay::{RelayFactory, RelayOrder};
 use deadstick_faults::{FaultError, HostFacts, Injector, Settings, Undone, doctor};
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
@@ -166,54 +165,6 @@ async fn a_network_without_a_link_is_an_error_and_leaves_nothing() {
     assert_eq!(injector.close().await, []);
 }
 
-/// The simplest relay there can be: a thread a direction, which sleeps before it passes each piece on.
-struct SleepyRelay;
-
-impl RelayFactory for SleepyRelay {
-    fn start(&self, order: RelayOrder) -> std::io::Result<Box<dyn Send>> {
-        let stop = Stop(Arc::default());
-        let flag = Arc::clone(&stop.0);
-        std::thread::spawn(move || {
-            while !flag.load(Ordering::Acquire) {
-                let Ok((inner, _)) = order.listener.accept() else {
-                    std::thread::sleep(Duration::from_millis(1));
-                    continue;
-                };
-                let Ok(outer) = order.dial.connect() else { continue };
-                for (mut from, mut to) in
-                    [(inner.try_clone(), outer.try_clone()), (outer.try_clone(), inner.try_clone())]
-                        .into_iter()
-                        .map(|(from, to)| (from.expect("cloned"), to.expect("cloned")))
-                {
-                    std::thread::spawn(move || {
-                        let mut bytes = [0; 4096];
-                        while let Ok(count) = from.read(&mut bytes) {
-                            std::thread::sleep(order.delay);
-                            if count == 0 {
-                                return to.shutdown(std::net::Shutdown::Write).is_ok();
-                            }
-                            if to.write_all(&bytes[..count]).is_err() {
-                                return false;
-                            }
-                        }
-                        false
-                    });
-                }
-            }
-        });
-        Ok(Box::new(stop))
-    }
-}
-
-/// Ends the relay when it is dropped.
-struct Stop(Arc<AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn latency_of_a_peer_goes_through_a_relay() {
     let (bench, pair) = (Bench::new(), Pair::new());
@@ -347,7 +298,7 @@ async fn a_network_is_found_again_when_the_process_that_stood_for_it_has_ended()
     let network = target.network.clone().expect("a network");
     tc(&target, "qdisc add dev dsa root handle dead: htb");
     let sleep = || std::process::Command::new("sleep").arg("600").spawn();
-    let other = common::Victim(enter(&network, sleep).expect("entered").expect("it starts"));
+    let other = common::Victim::of(enter(&network, sleep).expect("entered").expect("it starts"));
     pair.client.0.kill();
     assert!(
         Linux

@@ -1,17 +1,24 @@
 //! The kill matrix: SIGKILL of owner, guardian or both at every step of a fault's life, and the world as it was afterwards,
-//! or after the next start. Which worlds there are is for the tests to say.
+//! or after the next start. Which worlds there are is for [`super::worlds`] to say.
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::{Entry, FaultState, Undo};
 use deadstick_faults::kernel::{Linux, Processes};
 use deadstick_faults::{FaultStep, LedgerStore, Secrets, process, undo};
 
+use super::snapshot::{Snapshot, groups_named, started_with};
 use super::store::{self, FileStore};
 use super::{Bench, Talker, eventually, program};
+
+/// The name of a variable by which everything that an owner has started is known, and by whose value whose it is.
+const MADE_FOR: &str = "DEADSTICK_MADE_FOR";
+
+/// How long a world may take to be as before.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whom SIGKILL meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +28,75 @@ pub(crate) enum Killed {
     Both,
 }
 
+impl Killed {
+    const ALL: [Self; 3] = [Self::Owner, Self::Guardian, Self::Both];
+}
+
 /// What a run of one kind disturbs, and how it looks when nothing is.
 pub(crate) trait World {
     fn fault(&self) -> Fault;
     fn target(&self) -> ResolvedTarget;
-    fn is_as_before(&self) -> bool;
+    /// Whether what the fault disturbs works.
+    fn works(&self) -> bool;
+    /// Makes anew what the last run has used up.
+    fn renew(&self) {}
+    /// Everything that could be left behind.
+    fn look(&self) -> Snapshot {
+        Snapshot::of(&self.target())
+    }
+    /// Whether the fault can be seen while it lasts.
+    fn shows(&self) -> bool {
+        true
+    }
     /// What a recovery needs beyond the ledger.
     fn secrets(&self) -> Secrets {
         Secrets::default()
     }
+    /// What the owner is told to take the host for.
+    fn without_netem(&self) -> bool {
+        false
+    }
+}
+
+/// How a world is before anything is done to it.
+pub(crate) struct Before(Snapshot);
+
+impl Before {
+    /// Once what was done for the world itself has settled.
+    pub(crate) async fn of(world: &dyn World) -> Self {
+        let mut seen = world.look();
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let again = world.look();
+            if again == seen && world.works() {
+                return Self(seen);
+            }
+            seen = again;
+        }
+        panic!("it does not settle, or does not work: {seen:?}");
+    }
+
+    /// Whether it is so now, too; and if not, why.
+    pub(crate) fn is_back(&self, world: &dyn World) -> Result<(), String> {
+        let now = world.look();
+        if now != self.0 {
+            return Err(self.0.difference(&now));
+        }
+        if world.works() { Ok(()) } else { Err("it does not work".to_owned()) }
+    }
+
+    /// Waits for it.
+    pub(crate) async fn comes_back(&self, label: &str, world: &dyn World) {
+        let began = Instant::now();
+        while let Err(why) = self.is_back(world) {
+            assert!(began.elapsed() < PATIENCE, "{label}: the world is not as before: {why}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 /// What the next start of any command does: whatever the ledger has open is undone.
-pub(crate) async fn recover(ledger: &Path) {
-    recover_with(ledger, &Secrets::default()).await;
-}
-
-/// The same, with a password.
-pub(crate) async fn recover_with(ledger: &Path, secrets: &Secrets) {
+pub(crate) async fn recover(ledger: &Path, secrets: &Secrets) {
     let store = FileStore(ledger.to_owned());
     for (id, fault) in store::faults(ledger).into_iter().filter(|(_, fault)| fault.state.is_open()) {
         store.record(&id, &Entry::Undoing { because: "recovery".to_owned() }).expect("recorded");
@@ -47,9 +105,28 @@ pub(crate) async fn recover_with(ledger: &Path, secrets: &Secrets) {
     }
 }
 
+/// Nothing of this run is there any more, wherever on the machine: no process, no control group, no file but the ledger.
+pub(crate) async fn no_trace_of(label: &str, bench: &Bench) {
+    let ledger = bench.ledger();
+    let word = made_for(&ledger);
+    eventually(&format!("{label}: every process has ended: {:?}", started_with(&word)), || {
+        started_with(&word).is_empty()
+    })
+    .await;
+    let ids: Vec<_> = store::faults(&ledger).keys().map(ToString::to_string).collect();
+    if !ids.is_empty() {
+        assert_eq!(groups_named(&ids), Vec::<String>::new(), "{label}");
+    }
+    let files = std::fs::read_dir(bench.folder.path()).expect("readable").flatten();
+    let others: Vec<_> = files.map(|entry| entry.path()).filter(|path| *path != ledger).collect();
+    assert!(others.is_empty(), "{label}: {others:?}");
+}
+
 /// One run: the owner stops at a step, somebody is killed, and nothing is left.
 #[expect(clippy::print_stderr, reason = "the time is worth reading, and no bound for a loaded machine")]
 pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
+    world.renew();
+    let before = Before::of(world).await;
     let bench = Bench::new();
     let ledger = bench.ledger();
     let mut owner = owner(&ledger, world, "60s", &format!("{step:?}"));
@@ -60,11 +137,15 @@ pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
     loop {
         match owner.hear() {
             Some(line) if line.starts_with("at ") => break,
-            Some(line) => assert!(!line.starts_with("error"), "{step:?}: {line}"),
+            Some(line) => assert!(line == "landed true", "{step:?}: {line}"),
             None => panic!("{step:?}: the owner ended before"),
         }
     }
     let label = format!("{step:?}, {killed:?} killed");
+    // What could not be seen now could not be seen to be left, either.
+    if step == FaultStep::Examined && world.shows() {
+        before.is_back(world).expect_err("the fault is in place, and nothing of it is to be seen");
+    }
     let began = Instant::now();
     if killed != Killed::Owner {
         let sent = deadstick_faults::kernel::Sent::End(deadstick_core::fault::Signal::Kill);
@@ -81,15 +162,17 @@ pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
         owner.kill();
     }
     if killed == Killed::Both {
-        recover_with(&ledger, &world.secrets()).await;
+        recover(&ledger, &world.secrets()).await;
     }
-    eventually(&format!("{label}: the world is as before"), || world.is_as_before()).await;
+    before.comes_back(&label, world).await;
     eprintln!("{label}: clean after {} ms", began.elapsed().as_millis());
     eventually(&format!("{label}: the guardian has ended"), || !process::is_alive(&guardian)).await;
     if step == FaultStep::Recorded {
         // The one moment at which the ledger knows more than the guardian; nothing was applied yet.
-        recover_with(&ledger, &world.secrets()).await;
+        recover(&ledger, &world.secrets()).await;
+        before.comes_back(&label, world).await;
     }
+    // So that the next start finds nothing to do.
     for (id, fault) in store::faults(&ledger) {
         assert_eq!(fault.state, FaultState::Undone, "{label}: {id}: {:?}", fault.words);
         if let Undo::EndHolder { process: holder, .. } | Undo::EndPause { process: holder, .. } =
@@ -98,16 +181,21 @@ pub(crate) async fn one(world: &dyn World, step: FaultStep, killed: Killed) {
             assert!(!process::is_alive(holder), "{label}: the holder has ended");
         }
     }
-    // The next start finds nothing to do, and changes nothing.
-    recover_with(&ledger, &world.secrets()).await;
-    assert!(world.is_as_before(), "{label}");
+    no_trace_of(&label, &bench).await;
+}
+
+fn made_for(ledger: &Path) -> String {
+    format!("{MADE_FOR}={}", ledger.display())
 }
 
 /// The helper program as the owner of a world's fault; it stops at this step.
 pub(crate) fn owner(ledger: &Path, world: &dyn World, lease: &str, step: &str) -> Talker {
     let json = |value: serde_json::Result<String>| value.expect("it is plain data");
     let mut command = Command::new(program());
-    command.arg("owner").arg(ledger);
+    command.arg("owner").arg(ledger).env(MADE_FOR, ledger);
+    if world.without_netem() {
+        command.env("FAULTS_WITHOUT", "netem");
+    }
     // Never recorded with the target, since it may hold a password.
     command.envs(world.target().dsn.map(|dsn| ("FAULTS_DSN", dsn)));
     command
@@ -117,8 +205,51 @@ pub(crate) fn owner(ledger: &Path, world: &dyn World, lease: &str, step: &str) -
 }
 
 /// A run for each step.
-pub(crate) async fn every_step(world: &dyn World, killed: Killed) {
+pub(crate) async fn every_step(world: Option<Box<dyn World>>, killed: Killed) {
+    // Without its server there is no world; where that may be, it has been said.
+    let Some(world) = world else { return };
     for step in FaultStep::ALL {
-        one(world, step, killed).await;
+        one(world.as_ref(), step, killed).await;
     }
 }
+
+/// Where time is short: a run for each step, in which one after the other is killed, and one for each of them while the
+/// fault is in place.
+pub(crate) async fn some_of_each(world: Option<Box<dyn World>>) {
+    let Some(world) = world else { return };
+    for (number, step) in FaultStep::ALL.into_iter().enumerate() {
+        let next = Killed::ALL[number % Killed::ALL.len()];
+        for killed in Killed::ALL {
+            if killed == next || step == FaultStep::EffectRecorded {
+                one(world.as_ref(), step, killed).await;
+            }
+        }
+    }
+}
+
+/// The tests of a list of worlds: three of each, in which owner, guardian or both are killed.
+macro_rules! matrix {
+    ($($name:ident: $make:path, $words:literal;)*) => {$(
+        mod $name {
+            use $crate::common::matrix::{Killed, every_step};
+            #[tokio::test]
+            async fn owner_killed() { every_step($make($words), Killed::Owner).await; }
+            #[tokio::test]
+            async fn guardian_killed() { every_step($make($words), Killed::Guardian).await; }
+            #[tokio::test]
+            async fn both_killed() { every_step($make($words), Killed::Both).await; }
+        }
+    )*};
+}
+
+/// The tests of a list of worlds: one of each, with some of the matrix.
+macro_rules! part_of_the_matrix {
+    ($($name:ident: $make:path, $words:literal;)*) => {$(
+        #[tokio::test]
+        async fn $name() { $crate::common::matrix::some_of_each($make($words)).await; }
+    )*};
+}
+
+// A test program that has no list leaves none of them unused.
+matrix! {}
+part_of_the_matrix! {}

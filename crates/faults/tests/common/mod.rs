@@ -3,11 +3,15 @@
 
 pub(crate) mod group;
 pub(crate) mod mariadb;
+#[macro_use]
 pub(crate) mod matrix;
 pub(crate) mod redis;
 pub(crate) mod scratch;
 pub(crate) mod server;
+pub(crate) mod snapshot;
+pub(crate) mod stand_ins;
 pub(crate) mod store;
+#[macro_use]
 pub(crate) mod worlds;
 
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -16,6 +20,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
+use deadstick_core::identity::ProcessIdentity;
 use deadstick_faults::{FaultEvent, Injector, Settings, process};
 use store::FileStore;
 use tempfile::TempDir;
@@ -177,7 +182,7 @@ impl Bench {
 }
 
 /// A process to disturb; ended with the value.
-pub(crate) struct Victim(pub(crate) Child);
+pub(crate) struct Victim(pub(crate) Child, ProcessIdentity);
 
 impl Victim {
     pub(crate) fn new() -> Self {
@@ -186,13 +191,18 @@ impl Victim {
 
     /// One whose command line can be told from others.
     pub(crate) fn sleeping(seconds: &str) -> Self {
-        Self(Command::new("sleep").arg(seconds).spawn().expect("sleep starts"))
+        Self::of(Command::new("sleep").arg(seconds).spawn().expect("sleep starts"))
+    }
+
+    pub(crate) fn of(child: Child) -> Self {
+        let identity = process::of(child.id()).expect("it is not reaped");
+        Self(child, identity)
     }
 
     pub(crate) fn target(&self) -> ResolvedTarget {
         ResolvedTarget {
             name: "victim".to_owned(),
-            process: Some(process::of(self.0.id()).expect("it runs")),
+            process: Some(self.1.clone()),
             ..ResolvedTarget::default()
         }
     }

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod canaries;
+#[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
 mod delay;

@@ -35,7 +35,7 @@ fn shell(script: &str) -> Victim {
     let mut ready = [0; 6];
     child.stdout.as_mut().expect("piped").read_exact(&mut ready).expect("it says so");
     assert_eq!(&ready, b"ready\n");
-    Victim(child)
+    Victim::of(child)
 }
 
 fn busy() -> Victim {
