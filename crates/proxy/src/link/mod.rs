@@ -73,6 +73,7 @@ impl Future for Link {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Ending>> {
         let link = &mut *self;
         link.control.listen(link.side.stream, context.waker());
+        link.alarm.notice();
         while link.control.fate() == Fate::Open {
             let wants = match link.advance() {
                 Ok(wants) => wants,
