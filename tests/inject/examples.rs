@@ -4,7 +4,6 @@
 //! test, and the lease is cut short so that its end is seen, too.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
 
 use deadstick_core::fault::{FaultKind, catalogue};
 
@@ -32,21 +31,7 @@ pub(crate) fn words(kind: &str, names: &[(&str, &str)]) -> Vec<String> {
 /// Runs an example to the end of its lease, within another program if that is needed; it lands and comes out again.
 pub(crate) fn lands(host: &Host, within: &[String], words: &[String]) -> Ran {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let own = host.place.command(&host.args(&words));
-    let ran = match within {
-        [] => host.inject(&words),
-        [program, rest @ ..] => {
-            let mut command = Command::new(program);
-            command.args(rest).arg(own.get_program()).args(own.get_args());
-            command.current_dir(host.place.path()).stdin(Stdio::null()).env_clear();
-            for (name, value) in own.get_envs() {
-                if let Some(value) = value {
-                    command.env(name, value);
-                }
-            }
-            Ran::of(&command.output().expect("it starts"))
-        }
-    };
+    let ran = host.run_within(within, &host.args(&words));
     assert_eq!(ran.code, Some(0), "{words:?}:\n{}{}", ran.out, ran.err);
     assert!(ran.out.contains(" take effect: "), "{words:?}:\n{}", ran.out);
     assert!(ran.out.contains(" out: its lease is over"), "{words:?}:\n{}", ran.out);

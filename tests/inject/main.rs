@@ -8,12 +8,19 @@ mod support;
 #[expect(dead_code, reason = "the tests of the faults crate use more of it")]
 mod server;
 
+#[path = "../../crates/faults/tests/common/group.rs"]
+#[expect(dead_code, reason = "the tests of the faults crate use more of it")]
+mod group;
+
 mod data;
 mod examples;
 mod life;
 mod refusals;
 mod stage;
+mod targets;
 mod words;
+
+use std::process::{Command, Stdio};
 
 use support::{Place, Ran};
 
@@ -42,6 +49,21 @@ impl Host {
     /// The arguments of an injection, from its words.
     pub(crate) fn args<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
         [&["inject"], words, &["--policy", &self.policy]].concat()
+    }
+
+    /// Runs the program to its end, by the words that run a program elsewhere.
+    pub(crate) fn run_within(&self, within: &[String], args: &[&str]) -> Ran {
+        let own = self.place.command(args);
+        let [program, rest @ ..] = within else { return self.place.run(args) };
+        let mut command = Command::new(program);
+        command.args(rest).arg(own.get_program()).args(own.get_args());
+        command.current_dir(self.place.path()).stdin(Stdio::null()).env_clear();
+        for (name, value) in own.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        Ran::of(&command.output().expect("it starts"))
     }
 
     pub(crate) fn inject(&self, words: &[&str]) -> Ran {

@@ -59,6 +59,16 @@ impl Link {
         ["ip", "netns", "exec", &self.near].map(str::to_owned).to_vec()
     }
 
+    /// The same without a mount of its own: control groups stay where they are.
+    pub(crate) fn entered(&self) -> Vec<String> {
+        vec!["nsenter".to_owned(), format!("--net=/run/netns/{}", self.near)]
+    }
+
+    /// The words that run a shell line in the first network.
+    pub(crate) fn shell(&self) -> Vec<String> {
+        [self.entered(), vec!["sh".to_owned(), "-c".to_owned()]].concat()
+    }
+
     /// A connection from the first network to the server, with limits on how long a read takes.
     pub(crate) fn connect(&self) -> TcpStream {
         let netns = self.near.clone();

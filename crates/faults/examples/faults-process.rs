@@ -48,11 +48,14 @@ fn say(text: &str) {
 }
 
 /// A network of its own. Lines on standard input: `run PROGRAM ARGUMENTS`, `serve ADDRESS`, `names ADDRESS ANSWER` (a name
-/// server), `dial ADDRESS` (a connection that is kept), `ended COUNT` (whether so many of those have been ended by others). Ends with its input.
+/// server), `dial ADDRESS` (a connection that is kept), `ended COUNT` (whether so many of those have been ended by others),
+/// `say NUMBER` (sends a byte over one of them), `heard COUNT` (whether so many bytes have come back over all of them;
+/// without a number, how many). Ends with its input.
 fn host() -> ExitCode {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network of its own");
     say("ready");
-    let ended = Arc::new(AtomicUsize::new(0));
+    let (ended, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut dialled = Vec::new();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
@@ -82,28 +85,47 @@ fn host() -> ExitCode {
             }
             ["dial", address] => {
                 let mut stream = TcpStream::connect(address).expect("somebody accepts");
-                let ended = Arc::clone(&ended);
+                dialled.push(stream.try_clone().expect("a socket"));
+                let (ended, heard) = (Arc::clone(&ended), Arc::clone(&heard));
                 std::thread::spawn(move || {
-                    if stream.read(&mut [0; 1]).is_err() {
-                        ended.fetch_add(1, Ordering::SeqCst);
+                    loop {
+                        match stream.read(&mut [0; 1]) {
+                            Ok(1..) => heard.fetch_add(1, Ordering::SeqCst),
+                            Ok(0) => return,
+                            Err(_) => {
+                                ended.fetch_add(1, Ordering::SeqCst);
+                                return;
+                            }
+                        };
                     }
                 });
                 say("ok");
             }
-            ["ended", count] => {
-                let count: usize = count.parse().expect("a number");
-                for _ in 0..1_000 {
-                    if ended.load(Ordering::SeqCst) >= count {
-                        break;
-                    }
-                    std::thread::sleep(std::time::Duration::from_millis(10));
-                }
-                say(if ended.load(Ordering::SeqCst) == count { "ok" } else { "another count" });
+            ["say", number] => {
+                let number: usize = number.parse().expect("a number");
+                // One that has just been ended by somebody takes no more.
+                dialled[number].write_all(b"x").unwrap_or(());
+                say("ok");
             }
+            ["ended", count] => say(comes_to(&ended, count)),
+            ["heard", count] => say(comes_to(&heard, count)),
+            ["heard"] => say(&heard.load(Ordering::SeqCst).to_string()),
             _ => say("unknown"),
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Waits until so many are counted, and says whether it is exactly so many.
+fn comes_to(counter: &AtomicUsize, count: &str) -> &'static str {
+    let count: usize = count.parse().expect("a number");
+    for _ in 0..1_000 {
+        if counter.load(Ordering::SeqCst) >= count {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    if counter.load(Ordering::SeqCst) == count { "ok" } else { "another count" }
 }
 
 /// A name server by UDP and TCP: every name has this address. Names that begin with `large` do not fit into a datagram.

@@ -145,8 +145,12 @@ pub fn may_signal(process: &ProcessIdentity) -> Result<(), ProcessError> {
 pub fn network_of(pid: u32) -> Result<NetworkIdentity, ProcessError> {
     let holder = of(pid)?;
     let path = format!("/proc/{pid}/ns/net");
-    let inode = fs::metadata(&path).map_err(|source| ProcessError::Read { path, source })?.st_ino();
-    Ok(NetworkIdentity::of_process(holder, inode))
+    match fs::metadata(&path) {
+        Ok(namespace) => Ok(NetworkIdentity::of_process(holder, namespace.st_ino())),
+        // One that has ended has no namespaces any more, even while it waits for its parent.
+        Err(source) if is_absent(&source) => Err(ProcessError::Gone(pid)),
+        Err(source) => Err(ProcessError::Read { path, source }),
+    }
 }
 
 /// ENOENT, or ESRCH for a process that ended while its file was open.

@@ -1,6 +1,7 @@
 //! Control groups by path, and by what they are named after: systemd units and containers.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use deadstick_core::identity::ProcessIdentity;
@@ -40,12 +41,16 @@ pub fn by_cgroup(path: &Path) -> Result<Group, FindError> {
     Ok(Group { path, processes: without_ours(processes)? })
 }
 
+/// What the name of a unit with processes can end in.
+const UNIT_ENDINGS: [&str; 7] = ["service", "scope", "slice", "socket", "mount", "automount", "swap"];
+
 /// A systemd unit; without an ending, a service.
 ///
 /// # Errors
 /// It has no control group: it does not run, or does not exist.
 pub fn by_unit(name: &str) -> Result<Group, FindError> {
-    let unit = if name.contains('.') { name.to_owned() } else { format!("{name}.service") };
+    let has_ending = name.rsplit_once('.').is_some_and(|(_, ending)| UNIT_ENDINGS.contains(&ending));
+    let unit = if has_ending { name.to_owned() } else { format!("{name}.service") };
     if unit.contains('/') || unit.starts_with('-') {
         let why = "a unit's name has no slash and does not begin with a hyphen".to_owned();
         return Err(FindError::Bad { what: "unit", name: name.to_owned(), why });
@@ -68,7 +73,16 @@ pub fn by_container(id: &str) -> Result<Group, FindError> {
     }
     let id = id.to_ascii_lowercase();
     let found = groups_named(|folder| container_id(folder).is_some_and(|own| own.starts_with(&id)))?;
-    by_cgroup(&only(found, "running container", &id, "see docker ps or podman ps")?)
+    let mut group = by_cgroup(&only(found, "running container", &id, "see docker ps or podman ps")?)?;
+    group.processes.retain(|process| !is_starting(process.pid));
+    Ok(group)
+}
+
+/// Whether it is still the runtime that makes the container, before it becomes the container's own program. A container
+/// whose start fails is not started again by those who would start one that has ended.
+fn is_starting(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.starts_with("runc:[") || name.trim_end() == "crun"
 }
 
 /// The id in the name of a container's group: `ID`, `docker-ID.scope`, `libpod-ID.scope`, `cri-containerd-ID.scope`.

@@ -1,8 +1,8 @@
 //! Whom a name means now: processes by command line, user, control group, systemd unit or container.
 //!
-//! Owns the search: by groups in [`groups`], and through all processes in [`processes`]. It never finds this process, its parents, or any guardian or holder of deadstick. Found once, a target
-//! is remembered by identity; only a fault that asks for it (`kill --every-restart`) searches again. Leaves what may be
-//! touched to the policy.
+//! Owns the search: by groups in [`groups`], and through all processes in [`processes`]. It never finds this process, its
+//! parents, or any guardian or holder of deadstick. Found once, a target is remembered by identity; only a fault that asks
+//! for it (`kill --every-restart`) searches again. Leaves what may be touched to the policy.
 
 mod groups;
 mod processes;
@@ -125,7 +125,7 @@ pub fn again(target: &Target) -> Result<Vec<ProcessIdentity>, FindError> {
         Target::Container(id) => Ok(by_container(id)?.processes),
         Target::User(name) => Ok(by_user(user(name)?)?),
         other => {
-            let hint = "name it by --process, --unit, --cgroup, --container or --user";
+            let hint = "name it by --process, --unit, --cgroup or --container";
             Err(unknown("way to find again", &format!("{other:?}"), hint))
         }
     }

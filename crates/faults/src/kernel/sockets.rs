@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use deadstick_core::fault::{Flow, Peer, Protocol};
@@ -25,7 +27,7 @@ pub struct Ended {
 /// Destroys connections in one network, for as long as it is kept, whatever becomes of the process that stood for it.
 pub trait Destroyer: Send + Sync {
     /// Destroys the TCP connections that a flow is about, but for those of these processes, and returns those that
-    /// are not there any more.
+    /// are not there any more. A control group is the one that had its name the first time.
     ///
     /// # Errors
     /// The kernel refuses, or control groups cannot be read.
@@ -144,7 +146,7 @@ fn call(doing: &'static str) -> impl Fn(io::Error) -> KernelError {
 
 impl Sockets for Linux {
     fn destroyer(&self, network: &NetworkIdentity) -> Result<Box<dyn Destroyer>, KernelError> {
-        Ok(Box::new(Inside(Namespace::open(network)?)))
+        Ok(Box::new(Inside { namespace: Namespace::open(network)?, group: OnceLock::new() }))
     }
 
     fn sacrifice(
@@ -190,21 +192,40 @@ impl Sockets for Linux {
     }
 }
 
-struct Inside(Namespace);
+struct Inside {
+    namespace: Namespace,
+    /// The number of the flow's control group when it was first asked for; none when it was gone by then.
+    group: OnceLock<Option<u64>>,
+}
+
+impl Inside {
+    /// The numbers of the flow's control group and of those below it now. None when that group is gone: a later one of the
+    /// same name, as of a unit that was restarted, is another one.
+    fn groups(&self, group: &Path) -> Result<Option<BTreeSet<u64>>, KernelError> {
+        let now = groups::number(group)?;
+        if now.is_none() || now != *self.group.get_or_init(|| now) {
+            return Ok(None);
+        }
+        Ok(Some(groups::numbers(group)?))
+    }
+}
 
 impl Destroyer for Inside {
     fn destroy(&self, flow: &Flow, spared: &[ProcessIdentity]) -> Result<Vec<Ended>, KernelError> {
         let groups = match &flow.cgroup {
-            Some(group) => groups::numbers(group)?,
+            Some(group) => match self.groups(group)? {
+                Some(groups) => groups,
+                None => return Ok(Vec::new()),
+            },
             None => BTreeSet::new(),
         };
-        let mut chosen = self.0.run(|| diag::chosen(flow, &groups))??;
+        let mut chosen = self.namespace.run(|| diag::chosen(flow, &groups))??;
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
         let ours = owners::sockets_of_family(&spared.iter().map(|process| process.pid).collect());
         chosen.retain(|one| !ours.contains(&one.inode));
-        let left = self.0.run(|| {
+        let left = self.namespace.run(|| {
             chosen.iter().try_for_each(diag::destroy)?;
             diag::chosen(flow, &groups)
         })??;

@@ -12,7 +12,7 @@ use deadstick_core::ledger::Undo;
 use deadstick_core::units::Size;
 use futures_util::future::BoxFuture;
 
-use super::table::{self, BASELINE, Held, PATIENCE, SILENCE, by_count};
+use super::table::{self, BASELINE, Held, PATIENCE, SILENCE, by_count, unasked};
 use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
@@ -45,10 +45,10 @@ pub(crate) fn plan(
         "drops of {chosen} the IP packets above {above} bytes, and the ICMP that would tell their sender; loopback stays"
     );
     let objects = vec![table::owned(&network, &what)];
-    let ask = table::asked(&flow.to, target).map(|end| end.ip());
+    let ask = table::asked(flow, target).map(|end| end.ip());
     let effect = TableEffect::Oversize { flow: flow.clone(), above };
-    // Echoes have no port and no user: then only what comes by is counted.
-    let by_echo = flow.to.iter().chain(&flow.from).all(|peer| peer.port.is_none()) && !flow.is_by_socket();
+    // Echoes have no port: then only what comes by is counted.
+    let by_echo = flow.to.iter().chain(&flow.from).all(|peer| peer.port.is_none());
     let ask = ask.filter(|_| by_echo);
     Ok(Planned::new(Large { network, layer: table::layer(host), effect, above, ask }, objects))
 }
@@ -113,7 +113,8 @@ impl Effect for Swallowing {
         Box::pin(async move {
             let Self { means, passed, table } = self;
             let Some(peer) = means.ask else {
-                return Ok(by_count(table.hits(PATIENCE).await?, "packets of this flow cannot be asked for"));
+                let (patience, _) = unasked(means.effect.flow());
+                return Ok(by_count(table.hits(patience).await?, "packets of this flow cannot be asked for"));
             };
             let (small, large) = (means.above, means.above + 1);
             if means.answers(site, peer, large, SILENCE).await? {

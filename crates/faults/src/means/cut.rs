@@ -7,7 +7,7 @@ use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
-use super::table::{self, BASELINE, DISCARD, Held, PATIENCE, SILENCE, asked, by_count};
+use super::table::{self, BASELINE, DISCARD, Held, PATIENCE, SILENCE, asked, by_count, unasked};
 use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
@@ -150,8 +150,8 @@ impl Tabled {
 
     /// Whom the proof asks.
     fn ask(&self) -> Option<SocketAddr> {
-        let peers = self.effect.flow().map_or(&[][..], |flow| &flow.to);
-        let ask = asked(peers, &self.target);
+        let whole = Flow::default();
+        let ask = asked(self.effect.flow().unwrap_or(&whole), &self.target);
         // Nobody listens there: that says nothing of connections that are established.
         ask.filter(|ask| ask.port() != DISCARD || !matches!(self.effect, TableEffect::Hush { .. }))
     }
@@ -218,7 +218,8 @@ impl Dropping {
     /// A peer that answered before and is silent now; or, where none answered, packets that the rules dropped.
     async fn cut(&self, site: &Site) -> Result<Proof, FaultError> {
         let Some(ask) = self.means.ask() else {
-            return Ok(by_count(self.table.hits(PATIENCE).await?, "there is no witness to ask"));
+            let (patience, why) = unasked(self.means.effect.flow());
+            return Ok(by_count(self.table.hits(patience).await?, why));
         };
         let network = self.means.network.clone();
         let after = site.blocking(move |kernel| kernel.reach(&network, ask, SILENCE)).await?;
@@ -246,8 +247,9 @@ impl Dropping {
     async fn hush(&mut self, site: &Site) -> Result<Proof, FaultError> {
         let connections = self.table.connections();
         let (Some(ask), Some(mut conversation)) = (self.means.ask(), self.conversation.take()) else {
-            let hits = self.table.hits(2 * PATIENCE).await?;
-            let why = format!("{connections} connections were established and no witness answers");
+            let (patience, why) = unasked(self.means.effect.flow());
+            let hits = self.table.hits(2 * patience).await?;
+            let why = format!("{connections} connections were established, and {why}");
             return Ok(by_count(hits, &why));
         };
         let listened = tokio::task::spawn_blocking(move || {

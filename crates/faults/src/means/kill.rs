@@ -35,7 +35,7 @@ pub(crate) fn plan(
     if every_restart && !again.as_ref().is_some_and(can_be_found_again) {
         return Err(FaultError::refused(
             format!("{} cannot be found again after a restart", target.name),
-            "name it by --process, --unit, --cgroup, --container or --user, or leave --every-restart out",
+            "name it by --process, --unit, --cgroup or --container, or leave --every-restart out",
         ));
     }
     let undo = "none: a process that ended stays ended";

@@ -34,7 +34,7 @@ pub(crate) fn plan(
         &network,
         &format!("drops {loss} of the packets, each by itself ({})", flow.direction),
     )];
-    let ask = table::asked(&flow.to, target);
+    let ask = table::asked(flow, target);
     let effect = TableEffect::Lose { flow: flow.clone(), parts };
     Planned::new(Lossy { network, layer: table::layer(host), effect, loss, ask }, objects)
 }

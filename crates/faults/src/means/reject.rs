@@ -41,7 +41,7 @@ pub(crate) fn plan(
     let chosen = format!("{}{}", table::way(flow.direction), table::said(flow));
     let what = format!("answers {chosen} with {answer}; loopback, ICMP and what is only forwarded pass");
     let objects = vec![table::owned(&network, &what)];
-    let ask = table::asked(&flow.to, target);
+    let ask = table::asked(flow, target);
     let effect = TableEffect::Refuse { flow: flow.clone(), with };
     Ok(Planned::new(Refused { network, effect, ask }, objects))
 }
@@ -82,7 +82,8 @@ impl Effect for Refusing {
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let Some(ask) = self.means.ask else {
-                return Ok(by_count(self.table.hits(PATIENCE).await?, "there is no witness to ask"));
+                let (patience, why) = table::unasked(self.means.effect.flow());
+                return Ok(by_count(self.table.hits(patience).await?, why));
             };
             let network = self.means.network.clone();
             let now = site.blocking(move |kernel| kernel.reach(&network, ask, ANSWER)).await?;

@@ -29,8 +29,7 @@ pub(crate) fn plan(
     table::check(flow, host)?;
     can_be_kept(impairment)?;
     let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
-    let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
-    if only_loss && !host.netem {
+    if is_for_rules(impairment, flow, host) {
         return Ok(lossy::plan(network, impairment.loss, flow, target, host));
     }
     if !only_rate && !host.netem {
@@ -55,7 +54,7 @@ pub(crate) fn plan(
         ));
     }
     objects.push(table::owned(&network, &chooses(flow)));
-    let ask = table::asked(&flow.to, target);
+    let ask = table::asked(flow, target);
     let wanted = Wanted {
         network,
         impairment: impairment.clone(),
@@ -96,6 +95,13 @@ pub(super) fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether the rules that choose packets lose them, too: a plain loss where there is no netem, and of what a process or
+/// a user receives, which is theirs only after the place where it could be queued.
+pub(super) fn is_for_rules(impairment: &Impairment, flow: &Flow, host: &HostFacts) -> bool {
+    let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
+    only_loss && (!host.netem || flow.is_by_socket() && flow.direction != Direction::Egress)
 }
 
 /// Refuses what this host cannot choose, or not hurt.

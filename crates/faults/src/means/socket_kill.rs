@@ -57,8 +57,7 @@ pub(crate) fn plan(fault: &Fault, flow: &Flow, target: &ResolvedTarget) -> Resul
         "none: programs connect again once new ones are left alone",
     )];
     // Of one end only: whether a connection of ours would be chosen by the rest is not known before it is made.
-    let any = flow.from.is_empty() && flow.cgroup.is_none() && flow.user.is_none();
-    let ask = asked(&flow.to, target).filter(|ask| any && ask.port() != DISCARD);
+    let ask = asked(flow, target).filter(|ask| flow.from.is_empty() && ask.port() != DISCARD);
     Ok(Planned::new(Killed { network, flow: flow.clone(), ask }, objects))
 }
 

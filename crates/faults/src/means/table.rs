@@ -37,7 +37,13 @@ pub(crate) const fn layer(host: &HostFacts) -> Layer {
 }
 
 /// Whom a proof can talk to: the witness if the fault concerns it, else the first peer named, else anybody on the link.
-pub(crate) fn asked(peers: &[Peer], target: &ResolvedTarget) -> Option<SocketAddr> {
+/// None where our own packets are not among those that are chosen, so that no answer says anything.
+pub(crate) fn asked(flow: &Flow, target: &ResolvedTarget) -> Option<SocketAddr> {
+    let ours = |peer: &Peer| peer.port.is_none() && target.address.is_some_and(|own| peer.covers(own));
+    if flow.is_by_socket() || !flow.from.is_empty() && !flow.from.iter().any(ours) {
+        return None;
+    }
+    let peers = &flow.to;
     match (peers.first(), target.witness) {
         (None, None) => target.address.map(|address| SocketAddr::new(neighbour(address), DISCARD)),
         (None, witness) => witness,
@@ -98,6 +104,18 @@ pub(crate) fn owned(network: &NetworkIdentity, what: &str) -> PlannedObject {
 
 /// How long packets may take to come by and be counted.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// The same where only the target can send them.
+const ITS_OWN: Duration = Duration::from_secs(5);
+
+/// How long packets of a flow may take to come by where nobody is asked, and what to say of that.
+pub(crate) const fn unasked(flow: Option<&Flow>) -> (Duration, &'static str) {
+    match flow {
+        Some(flow) if flow.is_by_socket() || !flow.from.is_empty() => {
+            (ITS_OWN, "only what the target sends and receives itself says anything")
+        }
+        _ => (PATIENCE, "there is no witness to ask"),
+    }
+}
 
 /// A table that is held, or will be.
 #[derive(Default)]

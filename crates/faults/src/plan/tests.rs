@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use deadstick_core::fault::Peer;
+use deadstick_core::fault::{Flow, Peer};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 
 use super::*;
@@ -154,11 +154,35 @@ fn a_proof_asks_somebody_the_fault_concerns() {
     let witness: SocketAddr = ([10, 0, 0, 9], 80).into();
     let target = ResolvedTarget { witness: Some(witness), ..host() };
     let other = peer("10.0.0.1");
-    assert_eq!(asked(&[], &target), Some(witness));
-    assert_eq!(asked(&[other, Peer::host(witness.ip())], &target), Some(witness));
-    assert_eq!(asked(&[peer("10.0.0.0/24")], &target), Some(witness));
-    assert_eq!(asked(&[other], &target), Some(SocketAddr::new(other.address, DISCARD)));
-    assert_eq!(asked(&[], &host()), Some(SocketAddr::from(([10, 0, 0, 5], DISCARD))));
+    let to = |peers: &[Peer]| Flow { to: peers.to_vec(), ..Flow::default() };
+    assert_eq!(asked(&to(&[]), &target), Some(witness));
+    assert_eq!(asked(&to(&[other, Peer::host(witness.ip())]), &target), Some(witness));
+    assert_eq!(asked(&to(&[peer("10.0.0.0/24")]), &target), Some(witness));
+    assert_eq!(asked(&to(&[other]), &target), Some(SocketAddr::new(other.address, DISCARD)));
+    assert_eq!(asked(&to(&[]), &host()), Some(SocketAddr::from(([10, 0, 0, 5], DISCARD))));
+}
+
+#[test]
+fn a_proof_asks_nobody_where_its_own_packets_are_not_chosen() {
+    let from = |text: &str| Flow { from: vec![peer(text)], ..Flow::default() };
+    let group = Flow { cgroup: Some("/app".into()), ..Flow::default() };
+    let user = Flow { user: Some(0), ..Flow::default() };
+    for flow in [group, user, from("10.0.0.4:5432"), from("10.0.0.77")] {
+        assert_eq!(asked(&flow, &host()), None, "{flow:?}");
+    }
+    assert!(asked(&from("10.0.0.0/24"), &host()).is_some());
+}
+
+#[test]
+fn a_plain_loss_of_one_user_is_the_same_with_and_without_netem() {
+    let mut fault = fault("loss loss=10%");
+    fault.flow_mut().expect("it has one").user = Some(7);
+    for netem in [false, true] {
+        let facts = HostFacts { netem, ..ALL };
+        let planned = plan(&fault, &host(), LEASE, &facts).expect("planned");
+        let what = &planned.objects[0].what;
+        assert!(planned.objects.len() == 1 && what.contains("drops 10%"), "netem: {netem}: {what}");
+    }
 }
 
 #[test]

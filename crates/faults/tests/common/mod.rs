@@ -101,6 +101,12 @@ impl Host {
         self.0.child.id()
     }
 
+    /// A number that it answers with.
+    pub(crate) fn number(&mut self, line: &str) -> usize {
+        assert!(self.0.tell(line), "{line}");
+        self.0.hear().and_then(|said| said.parse().ok()).expect("a number")
+    }
+
     pub(crate) fn ask(&mut self, line: &str) {
         assert!(self.0.tell(line), "{line}");
         assert_eq!(self.0.hear().as_deref(), Some("ok"), "{line}");

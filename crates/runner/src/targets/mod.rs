@@ -143,10 +143,14 @@ pub fn find(mut fault: Fault, target: &Target, witness: Option<SocketAddr>) -> R
 pub fn may_touch(fault: &Fault, target: &ResolvedTarget) -> Result<(), TargetError> {
     if matches!(fault.kind(), FaultKind::Kill | FaultKind::Pause) {
         for one in target.processes() {
-            process::may_signal(one).map_err(|error| TargetError::NotAllowed {
-                what: error.to_string(),
-                hint: "run it as the process's user, as root, or with CAP_KILL".to_owned(),
-            })?;
+            match process::may_signal(one) {
+                // Processes come and go: the means say so when nobody is left.
+                Ok(()) | Err(ProcessError::Gone(_)) => {}
+                Err(error) => {
+                    let hint = "run it as the process's user, as root, or with CAP_KILL".to_owned();
+                    return Err(TargetError::NotAllowed { what: error.to_string(), hint });
+                }
+            }
         }
     }
     network::may_touch(fault.kind(), target)

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use deadstick_core::fault::{Fault, FaultKind, ResolvedTarget, Target};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_faults::cgroup::{self, Hierarchy};
-use deadstick_faults::{doctor, find, network, process};
+use deadstick_faults::process::{self, ProcessError};
+use deadstick_faults::{doctor, find, network};
 
 use super::TargetError;
 
@@ -71,11 +72,19 @@ pub(super) fn may_touch(kind: FaultKind, target: &ResolvedTarget) -> Result<(), 
     })
 }
 
-/// The one network that all of them live in.
+/// The one network that all of them live in; those that have ended since they were found do not count.
 fn of_processes(resolved: &ResolvedTarget) -> Result<Option<NetworkIdentity>, TargetError> {
     let mut found: Option<NetworkIdentity> = None;
+    let mut gone = None;
     for one in resolved.processes() {
-        let network = process::network_of(one.pid)?;
+        let network = match process::network_of(one.pid) {
+            Ok(network) => network,
+            Err(error @ ProcessError::Gone(_)) => {
+                gone = Some(error);
+                continue;
+            }
+            Err(other) => return Err(other.into()),
+        };
         match &found {
             Some(first) if first.inode != network.inode => {
                 let what = format!("{} has processes in several network namespaces", resolved.name);
@@ -88,7 +97,10 @@ fn of_processes(resolved: &ResolvedTarget) -> Result<Option<NetworkIdentity>, Ta
             None => found = Some(network),
         }
     }
-    Ok(found)
+    match (found, gone) {
+        (None, Some(error)) => Err(error.into()),
+        (found, _) => Ok(found),
+    }
 }
 
 /// The unified control group that holds the target and nobody else.
@@ -115,7 +127,11 @@ fn apart(kind: FaultKind, resolved: &ResolvedTarget) -> Result<PathBuf, TargetEr
     }
     let mut groups: BTreeSet<PathBuf> = BTreeSet::new();
     for one in resolved.processes() {
-        groups.insert(unified.group_of(one.pid)?);
+        match unified.group_of(one.pid) {
+            Ok(group) => groups.insert(group),
+            Err(ProcessError::Gone(_)) => continue,
+            Err(other) => return Err(other.into()),
+        };
     }
     match groups.pop_first() {
         Some(group) if groups.is_empty() => alone(&unified, &group, resolved).map_err(refused),

@@ -58,7 +58,7 @@ pub(super) const KINDS: &[Kind] = &[
         kind: FaultKind::FdLimit,
         family: Family::Processes,
         about: "The process cannot open more files",
-        aims: &[Aim::Pid, Aim::Process],
+        aims: PROCESSES,
         parameters: &[&[required("files", Value::Count(1 << 30), "How many it may have open")]],
         needs: "to own the process; CAP_SYS_RESOURCE to give back a hard limit",
         undo: "the old limit is set again",

@@ -68,7 +68,7 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
             &format!("{what} for {length}, while the link is {when}; loopback stays"),
         ));
     }
-    let ask = table::asked(&flow.to, target);
+    let ask = table::asked(flow, target);
     let turns = Turns { down: down.0, up: up.0 };
     let means = Flapping { network, layer: table::layer(host), flow: flow.clone(), turns, bad, good, ask };
     Ok(Planned::new(means, objects))
@@ -85,8 +85,7 @@ enum Spell {
 impl Spell {
     fn of(impairment: Option<&Impairment>, flow: &Flow, host: &HostFacts) -> Result<Self, FaultError> {
         let Some(impairment) = impairment else { return Ok(Self::Cut) };
-        let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
-        if only_loss && !host.netem {
+        if shaped::is_for_rules(impairment, flow, host) {
             return Ok(Self::Lose(parts(impairment)));
         }
         shaped::can_be_kept(impairment)?;
