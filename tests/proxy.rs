@@ -134,6 +134,9 @@ fn the_client_has_the_verbs_of_the_original() {
     let upstream = echo().to_string();
     ctl(&["create", "-l", "127.0.0.1:0", "-u", &upstream, "mysql"]);
     assert!(ctl(&["list"]).starts_with("mysql\t127.0.0.1:"));
+    let by_letter = place.run(&["proxy", "ctl", "-h", &host, "list"]);
+    assert!(by_letter.out.starts_with("mysql\t"), "-h is the host: {}", by_letter.out);
+    assert!(place.run(&["proxy", "ctl", "-h"]).out.starts_with("Usage: "));
     ctl(&["toxic", "add", "-t", "latency", "-a", "latency=20", "-a", "jitter=5", "-u", "mysql"]);
     let toxics = ctl(&["inspect", "mysql"]);
     assert!(toxics.contains("latency_upstream") && toxics.contains("latency=20"), "{toxics}");
@@ -304,7 +307,7 @@ slices:
     defence: The way to the shop is short
     hole: Something on the way disturbs it
     at: 500ms
-    open: {{ {toxic} }}
+    open: [ {toxic} ]
 outage: {{ steady-state-lost-for: 1s }}
 abort: {{ after: 1m }}
 "#
@@ -314,8 +317,12 @@ abort: {{ after: 1m }}
 
 /// Stages it; the exit code, the report, and the timeline in lines.
 fn stage(toxic: &str) -> (Option<i32>, Value, String) {
+    stage_all(&format!("{{ {toxic} }}"))
+}
+
+fn stage_all(toxics: &str) -> (Option<i32>, Value, String) {
     let place = Place::new();
-    let path = toxic_playbook(&place, toxic);
+    let path = toxic_playbook(&place, toxics);
     let ran = place.run(&["drill", &path, "--headless", "--json"]);
     let report = ran.json();
     let timeline = place.run(&["timeline", "show"]).out;
@@ -343,6 +350,46 @@ fn a_playbook_resets_the_users_connections() {
     assert_eq!((code, &report["verdict"]), (Some(0), &json!("outage")), "{report}\n{timeline}");
     assert!(timeline.contains("a request through it: connection reset"), "{timeline}");
     assert!(report["steady_state"]["regained_at"].is_string(), "it is off again: {report}");
+}
+
+/// The web sockets' is not here: the shop has none, and the next test says what becomes of that.
+#[test]
+fn every_toxic_goes_by_its_name() {
+    let harmless = [
+        ("latency", "latency: 5, jitter: 2"),
+        ("bandwidth", "rate: 100000"),
+        ("proxy_bandwidth", "rate: 100000"),
+        ("slow_close", "delay: 5"),
+        ("slicer", "average_size: 1000, size_variation: 10, delay: 1"),
+        ("limit_data", "bytes: 1000000"),
+        ("packet_loss", "loss_rate: 0, correlation: 0"),
+        ("duplicate", "share: 0"),
+        ("reorder", "share: 0, delay: 1"),
+        ("corrupt", "rate: 0"),
+        ("http", "path: /, header: \"X-Staged: yes\""),
+        ("connect", "delay: 5, failure: none"),
+        ("noop", ""),
+    ];
+    // Behind these nothing arrives any more, and behind the last one nothing is sent.
+    let harmful = [
+        ("reset_peer", "timeout: 60000"),
+        ("timeout", "timeout: 0"),
+        ("half_open", ""),
+        ("tls", "fault: untrusted"),
+    ];
+    let all = [&harmless[..], &harmful[..]].concat();
+    let step = |(kind, attributes): &(&str, &str)| {
+        format!("{{ toxic: {kind}, on: users, attributes: {{ {attributes} }} }}")
+    };
+    let steps: Vec<String> = all.iter().map(step).collect();
+    let (code, report, timeline) = stage_all(&steps.join(", "));
+    assert_eq!((code, &report["verdict"]), (Some(0), &json!("outage")), "{report}\n{timeline}");
+    for (at, (kind, _)) in all.iter().enumerate() {
+        let name = format!("{kind}-{}", at + 1);
+        for expected in [format!("{name} was proved"), format!("{name} is off the link")] {
+            assert!(timeline.contains(&expected), "{expected:?} in\n{timeline}");
+        }
+    }
 }
 
 #[test]

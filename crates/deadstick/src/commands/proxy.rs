@@ -122,7 +122,13 @@ impl Signals {
 }
 
 fn control(context: &Context, words: &[String]) -> Answer {
-    if matches!(words.first().map(String::as_str), None | Some("help" | "-h" | "--help")) {
+    // As in the original, -h names the host; who has none to name asks for help.
+    let asks = match words {
+        [] => true,
+        [word] => matches!(word.as_str(), "help" | "-h" | "--help"),
+        [word, ..] => matches!(word.as_str(), "help" | "--help"),
+    };
+    if asks {
         context.say(ctl::USAGE.trim_end());
         return Ok(DONE);
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the command line, the calls and the lines printed. Leaves the terminal and the exit codes to the binary.
 
+mod flags;
 mod http;
 
 use std::io::Write;
@@ -9,7 +10,9 @@ use std::io::Write;
 use deadstick_core::text::printable;
 use serde_json::{Map, Value, json};
 
+use self::flags::{Flags, attributes, split};
 pub use self::http::{Client, CtlError};
+use crate::toxic::Kind;
 
 /// The verbs.
 pub const USAGE: &str = "\
@@ -44,8 +47,14 @@ pub async fn run(
     let client = Client::new(host.as_deref().or(url).unwrap_or(DEFAULT_URL), token)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let line = match words[..] {
-        ["list" | "l" | "li" | "ls"] => list(&client).await?,
-        ["inspect" | "i" | "ins", proxy] => inspect(&client, proxy).await?,
+        ["list" | "l" | "li" | "ls"] => {
+            flags.all_used()?;
+            list(&client).await?
+        }
+        ["inspect" | "i" | "ins", proxy] => {
+            flags.all_used()?;
+            inspect(&client, proxy).await?
+        }
         ["create" | "c" | "new", proxy] => {
             let body = json!({
                 "name": proxy,
@@ -53,10 +62,12 @@ pub async fn run(
                 "upstream": flags.one(&["upstream", "u"])?,
                 "enabled": true,
             });
+            flags.all_used()?;
             client.call("POST", &["proxies"], Some(&body)).await?;
             format!("Created new proxy {proxy}\n")
         }
         ["toggle" | "tog", proxy] => {
+            flags.all_used()?;
             let now = client.call("GET", &["proxies", proxy], None).await?;
             let enable = now["enabled"] != true;
             let body = json!({"enabled": enable});
@@ -65,15 +76,31 @@ pub async fn run(
             format!("Proxy {proxy} is now {state}\n")
         }
         ["delete" | "d", proxy] => {
+            flags.all_used()?;
             client.call("DELETE", &["proxies", proxy], None).await?;
             format!("Deleted proxy {proxy}\n")
         }
         ["toxic" | "t", verb, proxy] => toxic(&client, &mut flags, verb, proxy).await?,
-        _ => return Err(CtlError::Usage("no such command".to_owned())),
+        _ => return Err(CtlError::Usage(misfit(&words))),
     };
-    flags.all_used()?;
     // Tabs and line ends are ours; what came from the server is made printable where it is put in.
     out.write_all(line.as_bytes()).map_err(CtlError::Output)
+}
+
+/// What is wrong with words that are no command.
+fn misfit(words: &[&str]) -> String {
+    match words {
+        [] => "a command is missing".to_owned(),
+        ["list" | "l" | "li" | "ls", word, ..] => format!("list takes no word, and here is {word}"),
+        ["toxic" | "t", "add" | "a" | "update" | "u" | "remove" | "r" | "delete" | "d", rest @ ..] => {
+            format!("this takes the name of one proxy, and here are {}", rest.len())
+        }
+        ["toxic" | "t", ..] => "toxics are added, updated and removed".to_owned(),
+        ["inspect" | "i" | "ins" | "create" | "c" | "new" | "toggle" | "tog" | "delete" | "d", rest @ ..] => {
+            format!("this takes the name of one proxy, and here are {}", rest.len())
+        }
+        [word, ..] => format!("no such command: {word}"),
+    }
 }
 
 async fn list(client: &Client) -> Result<String, CtlError> {
@@ -133,6 +160,10 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
             if let Some(name) = flags.take(&["toxicName", "n"]).pop() {
                 body.insert("name".to_owned(), Value::String(name));
             }
+            flags.all_used()?;
+            if let Some(known) = Kind::named(&kind) {
+                taken(&attributes, known.attributes(), &kind)?;
+            }
             body.insert("type".to_owned(), json!(kind));
             body.insert("stream".to_owned(), json!(stream));
             body.insert("attributes".to_owned(), Value::Object(attributes));
@@ -143,13 +174,19 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
         }
         "update" | "u" => {
             let name = flags.one(&["toxicName", "n"])?;
-            body.insert("attributes".to_owned(), Value::Object(attributes));
+            flags.all_used()?;
             let path = ["proxies", proxy, "toxics", &name];
+            let toxic = client.call("GET", &path, None).await?;
+            let known: Vec<&str> =
+                toxic["attributes"].as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
+            taken(&attributes, &known, &name)?;
+            body.insert("attributes".to_owned(), Value::Object(attributes));
             client.call("POST", &path, Some(&Value::Object(body))).await?;
             Ok(format!("Updated toxic '{name}' on proxy '{proxy}'\n"))
         }
         "remove" | "r" | "delete" | "d" => {
             let name = flags.one(&["toxicName", "n"])?;
+            flags.all_used()?;
             let path = ["proxies", proxy, "toxics", &name];
             client.call("DELETE", &path, None).await?;
             Ok(format!("Removed toxic '{name}' on proxy '{proxy}'\n"))
@@ -158,75 +195,11 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
     }
 }
 
-/// `key=value` pairs: numbers as numbers, all else as text.
-fn attributes(pairs: &[String]) -> Result<Map<String, Value>, CtlError> {
-    pairs
-        .iter()
-        .map(|pair| {
-            let (key, text) = pair
-                .split_once('=')
-                .ok_or_else(|| CtlError::Usage(format!("an attribute is KEY=VALUE, not {pair}")))?;
-            let value = text
-                .parse::<i64>()
-                .map(Value::from)
-                .or_else(|_| text.parse::<f64>().map(Value::from))
-                .unwrap_or_else(|_| Value::from(text));
-            Ok((key.to_owned(), value))
-        })
-        .collect()
-}
-
-/// The flags of a command line, as they stand; each is taken by whoever it means something to.
-struct Flags(Vec<(String, Option<String>)>);
-
-/// Flags and words apart. A flag that takes a value has it behind it or after an equals sign.
-fn split(arguments: &[String]) -> Result<(Flags, Vec<String>), CtlError> {
-    let mut flags = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        let Some(flag) = argument.strip_prefix('-').filter(|flag| !flag.is_empty()) else {
-            words.push(argument.clone());
-            continue;
-        };
-        let flag = flag.strip_prefix('-').unwrap_or(flag);
-        if let Some((flag, value)) = flag.split_once('=') {
-            flags.push((flag.to_owned(), Some(value.to_owned())));
-            continue;
-        }
-        // The same letters name an address of a new proxy and the stream of a new toxic.
-        let toxic = matches!(words.first().map(String::as_str), Some("toxic" | "t"));
-        let alone = toxic && matches!(flag, "upstream" | "u" | "downstream" | "d");
-        let value = if alone {
-            None
-        } else {
-            let value = rest.next().cloned();
-            Some(value.ok_or_else(|| CtlError::Usage(format!("-{flag} needs a value")))?)
-        };
-        flags.push((flag.to_owned(), value));
-    }
-    Ok((Flags(flags), words))
-}
-
-impl Flags {
-    /// All values of a flag, which is then used.
-    fn take(&mut self, names: &[&str]) -> Vec<String> {
-        let taken = self.0.extract_if(.., |(name, value)| value.is_some() && names.contains(&name.as_str()));
-        taken.filter_map(|(_, value)| value).collect()
-    }
-
-    fn one(&mut self, names: &[&str]) -> Result<String, CtlError> {
-        let missing = || CtlError::Usage(format!("--{} is missing", names[0]));
-        self.take(names).pop().ok_or_else(missing)
-    }
-
-    fn has(&mut self, names: &[&str]) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(name, value)| value.is_some() || !names.contains(&name.as_str()));
-        self.0.len() < before
-    }
-
-    fn all_used(&self) -> Result<(), CtlError> {
-        self.0.first().map_or(Ok(()), |(name, _)| Err(CtlError::Usage(format!("-{name} means nothing here"))))
-    }
+/// Servers take no notice of attributes they do not know, which leaves a toxic that does something else than was asked for.
+fn taken(attributes: &Map<String, Value>, known: &[&str], of: &str) -> Result<(), CtlError> {
+    let strange = attributes.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key)));
+    strange.map_or(Ok(()), |key| {
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(CtlError::Usage(format!("{of} has no attribute {key}; it has: {known}")))
+    })
 }

@@ -48,9 +48,44 @@ fn errors_say_what_is_wrong() {
     let error = |line: &str| run(&api, line).expect_err("it is wrong");
     assert_eq!(error("inspect none"), "HTTP 404: proxy not found");
     assert_eq!(error("create -u x:1 p"), "--listen is missing");
-    assert_eq!(error("frobnicate"), "no such command");
+    assert_eq!(error("frobnicate"), "no such command: frobnicate");
+    assert_eq!(error("list all"), "list takes no word, and here is all");
+    assert_eq!(error("create"), "this takes the name of one proxy, and here are 0");
+    assert_eq!(error("toxic add a b"), "this takes the name of one proxy, and here are 2");
+    assert_eq!(error("toxic"), "toxics are added, updated and removed");
     assert_eq!(error("list -x y"), "-x means nothing here");
     assert_eq!(error("toxic add -t latency -a five p"), "an attribute is KEY=VALUE, not five");
     assert!(error("--host http://127.0.0.1:1 list").starts_with("cannot reach http://127.0.0.1:1: "));
     assert_eq!(error("--host ftp://x list"), "ftp://x is neither http:// nor unix:");
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_done() {
+    let api = Api::start();
+    let upstream = echo();
+    let error = |line: &str| run(&api, line).expect_err("it is wrong");
+    let create = format!("create -l 127.0.0.1:0 -u {upstream} p");
+    assert_eq!(error(&format!("{create} -x y")), "-x means nothing here");
+    assert_eq!(run(&api, "list").expect("a list"), "");
+    run(&api, &create).expect("it is new");
+    assert_eq!(error("delete p -x y"), "-x means nothing here");
+    assert_eq!(error("toggle -x y p"), "-x means nothing here");
+    assert_eq!(error("toxic add -t latency -x y p"), "-x means nothing here");
+    let strange = "latency has no attribute delay; it has: latency, jitter";
+    assert_eq!(error("toxic add -t latency -a delay=5 p"), strange);
+    assert_eq!(error("toxic add -t noop -a delay=5 p"), "noop has no attribute delay; it has: none");
+    assert_eq!(run(&api, "inspect p").expect("a proxy"), "");
+    run(&api, "toxic add -t latency -n slow -a LATENCY=5 p").expect("the API takes any case");
+    assert_eq!(
+        error("toxic update -n slow -a delay=5 p"),
+        "slow has no attribute delay; it has: jitter, latency"
+    );
+    assert_eq!(error("toxic update -n none -a delay=5 p"), "HTTP 404: toxic not found");
+    assert_eq!(error("toxic remove -n slow -x y p"), "-x means nothing here");
+    let toxics = run(&api, "inspect p").expect("a proxy");
+    assert_eq!(
+        toxics,
+        "slow\ttype=latency\tstream=downstream\ttoxicity=1.00\tattributes=[\tjitter=0\tlatency=5\t]\n"
+    );
+    assert!(run(&api, "list").expect("a list").contains("enabled"), "it was not toggled");
 }
