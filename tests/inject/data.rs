@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::Host;
+use crate::certificates::Authority;
 use crate::examples::{lands, words};
 use crate::server::Server;
 use crate::stage::ok;
@@ -81,6 +82,33 @@ fn a_password_may_stay_in_the_environment() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
     host.is_clean("after the lock");
+}
+
+#[test]
+fn a_lock_over_tls_lands_and_a_server_without_it_is_refused() {
+    let authority = Authority::new();
+    let signed = authority.sign("postgres", &["127.0.0.1"]);
+    let Some(server) = Server::secret(&authority, &signed) else { return };
+    let host = Host::new();
+    // A path as it is typed, from the folder in which one is; the guardian reads it in another.
+    fs::copy(authority.file(), host.place.path().join("ca.pem")).expect("ours");
+    let inject = |dsn: String| {
+        let words = host.args(&["lock", "--dsn", &dsn, "--advisory", "7", "--for", "4s"]);
+        let output = host.place.command(&words).current_dir(host.place.path()).output().expect("it starts");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = inject(format!("{}?sslmode=verify-full&sslrootcert=ca.pem", server.dsn()));
+    assert_eq!(code, Some(0), "{said}");
+    host.is_clean("after the lock");
+    let (code, said) = inject(format!("{}?sslmode=verify-full", server.dsn()));
+    assert!(code == Some(7) && said.contains("no authority"), "{code:?} {said}");
+    let Some(plain) = Server::start() else { return };
+    let (code, said) = inject(format!("{}?sslmode=require", plain.dsn()));
+    assert!(
+        code == Some(7) && said.contains("does not support TLS") && !said.contains("s3cret"),
+        "{code:?} {said}"
+    );
+    host.is_clean("after a refusal");
 }
 
 #[test]

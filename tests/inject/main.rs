@@ -4,6 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../../crates/faults/tests/common/certificates.rs"]
+#[expect(dead_code, reason = "the tests of the faults crate use more of it")]
+mod certificates;
+
 #[path = "../../crates/faults/tests/common/server.rs"]
 #[expect(dead_code, reason = "the tests of the faults crate use more of it")]
 mod server;

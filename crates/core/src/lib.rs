@@ -4,7 +4,7 @@
 //!
 //! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
-//! - [`policy`]: what may be touched on a host;
+//! - [`policy`]: what may be touched on a host; [`tls`]: how database servers are spoken to in secret;
 //! - [`ledger`]: what must be undone, and how far each fault has come;
 //! - [`event`]: everything that can happen, as it stands on the timeline;
 //! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with;
@@ -26,6 +26,7 @@ pub mod source;
 pub mod steady_state;
 pub mod template;
 pub mod text;
+pub mod tls;
 pub mod units;
 pub mod yaml;
 

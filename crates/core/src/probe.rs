@@ -163,7 +163,7 @@ pub struct TcpProbe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SqlProbe {
-    /// A `postgres://` URL, or `sqlite:PATH`; `{{names}}` are filled.
+    /// A `postgres://` URL (with `sslmode` and `sslrootcert` where it needs TLS), or `sqlite:PATH`; `{{names}}` are filled.
     pub connect: String,
     /// The query.
     pub query: String,

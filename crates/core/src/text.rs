@@ -1,7 +1,7 @@
 //! Foreign text made fit to show and to keep (design law 12).
 //!
-//! Owns the stripping of control sequences and the redaction of secrets. Leaves quoting for a particular format
-//! (CSV, HTML, Markdown) to whoever writes that format.
+//! Owns the stripping of control sequences, the redaction of secrets, and percent signs in URLs. Leaves quoting for a
+//! particular format (CSV, HTML, Markdown) to whoever writes that format.
 
 /// Text without anything a terminal would act on: control characters (escape sequences start with one) and the
 /// Unicode marks that turn reading direction. Line breaks and tabs become spaces.
@@ -59,8 +59,8 @@ fn redact_words(text: &str) -> String {
     out + rest
 }
 
-/// Where a value in words ends.
-fn end_of_value(value: &str) -> usize {
+/// Where a value in words ends: `key = value`, where a value may be quoted.
+pub(crate) fn end_of_value(value: &str) -> usize {
     let quoted = value.starts_with('\'');
     let mut escaped = false;
     for (at, c) in value.char_indices().skip(usize::from(quoted)) {
@@ -73,6 +73,36 @@ fn end_of_value(value: &str) -> usize {
         }
     }
     value.len()
+}
+
+/// A part of a URL with its percent signs as the bytes that they stand for; none where one stands for no character.
+#[must_use]
+pub fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(digit(rest.next()?)? << 4 | digit(rest.next()?)?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A text as a part of a URL, with a percent sign for whatever has a meaning there.
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -101,6 +131,15 @@ mod tests {
             ("no dsn at all", "no dsn at all"),
         ] {
             assert_eq!(redact_dsn(dsn), shown);
+        }
+    }
+
+    #[test]
+    fn percent_signs_stand_for_bytes() {
+        assert_eq!(percent_encoded("a b/é~"), "a%20b%2F%C3%A9~");
+        assert_eq!(percent_decoded("a%20b%2f%C3%A9~").as_deref(), Some("a b/é~"));
+        for bad in ["%", "%2", "%zz", "%+1", "%ff"] {
+            assert_eq!(percent_decoded(bad), None, "{bad}");
         }
     }
 }

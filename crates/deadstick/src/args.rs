@@ -4,6 +4,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for terminals")]
 
+mod dsn;
 mod inject;
 
 use std::ffi::OsString;

@@ -51,7 +51,8 @@ async fn what_is_wrong_is_refused_before_anything_is_recorded() {
     for (words, dsn, word) in [
         ("lock table=nowhere", dsn.clone(), "nowhere"),
         ("lock table=orders", dsn.replace("s3cret", "wr0ng"), "denied"),
-        ("lock table=orders", format!("{dsn}?ssl-mode=required"), "ssl-mode"),
+        ("lock table=orders", format!("{dsn}?ssl-mode=required"), "no TLS"),
+        ("lock table=orders", format!("{dsn}?compress=true"), "compress"),
         ("lock table=orders rows=id=1", dsn.clone(), "rows"),
         ("lock advisory=1", dsn.clone(), "dvisory"),
         ("lock", dsn.clone(), "without a table"),

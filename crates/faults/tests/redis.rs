@@ -73,7 +73,7 @@ async fn what_is_wrong_is_refused_and_a_silent_server_is_residue() {
     for (dsn, word) in [
         (server.dsn().replace("s3cret", "wr0ng"), "WRONGPASS"),
         (server.dsn().replace(":s3cret@", ""), "NOAUTH"),
-        (server.dsn().replace("redis:", "rediss:"), "TLS"),
+        (server.dsn().replace("redis:", "rediss:"), "no TLS handshake"),
     ] {
         let refused = injector.inject(fault("pause"), target(dsn), LEASE).await;
         let shown = format!("{refused:?}");

@@ -12,6 +12,8 @@ use deadstick_core::fault::catalogue::{self, Aim, Family, Kind, Need, Parameter,
 use deadstick_core::fault::{FaultKind, Target};
 use deadstick_core::units::HumanDuration;
 
+use super::dsn;
+
 /// What is to be injected, as typed.
 #[derive(Clone, Debug)]
 pub(crate) struct Inject {
@@ -242,7 +244,8 @@ fn after(entry: &Kind) -> String {
         line += part.len();
         example.push_str(&part);
     }
-    format!("Needs: {}.\nUndo: {}.\n\nExample:\n  {example}", entry.needs, entry.undo)
+    let databases = dsn::forms(entry.kind).map_or(String::new(), |forms| format!("\n{forms}"));
+    format!("Needs: {}.\nUndo: {}.\n{databases}\nExample:\n  {example}", entry.needs, entry.undo)
 }
 
 impl FromArgMatches for Inject {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::text::redact_dsn;
+use deadstick_core::tls::TlsSettings;
 
 use crate::error::FaultError;
 
@@ -90,6 +91,13 @@ pub(crate) fn on(wanted: Server, fault: &Fault, target: &ResolvedTarget) -> Resu
         (found, dsn) if found == wanted => Ok(dsn),
         (found, _) => Err(refused(&format!("one of {}", found.word()))),
     }
+}
+
+/// The files that a DSN names, found from whichever folder it is read again: the guardian's, or that of the next boot.
+fn absolute(tls: TlsSettings) -> Result<TlsSettings, String> {
+    tls.with_paths(|path| {
+        std::path::absolute(&path).map_err(|error| format!("cannot say where {} is: {error}", path.display()))
+    })
 }
 
 /// Whether an error of a connection says that nothing listens there: the server ended, and what it held with it.

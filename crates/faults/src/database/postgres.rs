@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use deadstick_core::identity::BackendIdentity;
 use deadstick_core::ledger::ServerIdentity;
+use deadstick_core::tls;
+pub(crate) use deadstick_tls::postgres::Address;
+use deadstick_tls::postgres::DsnError;
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::Client;
+use tokio_postgres::config::{ChannelBinding, Host, SslNegotiation};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
 
 pub(crate) use super::PATIENCE;
-use super::nobody_listens;
+use super::{absolute, nobody_listens};
 
 /// A database that could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
     /// The DSN cannot be read.
     #[error("cannot read the DSN: {}", chain(.0))]
-    Dsn(#[source] tokio_postgres::Error),
-    /// The DSN asks for TLS.
-    #[error("the DSN asks for TLS, which is not spoken here")]
-    Tls,
+    Dsn(#[source] DsnError),
+    /// The DSN names a file, and nobody knows in which folder.
+    #[error("{0}")]
+    Folder(String),
     /// The server said no, or nothing is there.
     #[error("PostgreSQL: {}", chain(.0))]
     Server(#[from] tokio_postgres::Error),
@@ -52,27 +55,25 @@ impl DatabaseError {
 }
 
 /// The whole chain: the driver's own text says only "db error".
-fn chain(error: &tokio_postgres::Error) -> String {
+fn chain(error: &dyn Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// Reads a DSN.
-pub(crate) fn config(dsn: &str) -> Result<Config, DatabaseError> {
-    let mut config: Config = dsn.parse().map_err(DatabaseError::Dsn)?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(DatabaseError::Tls);
-    }
-    config.connect_timeout(PATIENCE);
-    Ok(config)
+pub(crate) fn address(dsn: &str) -> Result<Address, DatabaseError> {
+    let mut address = Address::read(dsn).map_err(DatabaseError::Dsn)?;
+    address.tls = absolute(address.tls).map_err(DatabaseError::Folder)?;
+    address.config.connect_timeout(PATIENCE);
+    Ok(address)
 }
 
 /// The password in a DSN.
-pub(crate) fn password(config: &Config) -> Option<String> {
-    config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+pub(crate) fn password(address: &Address) -> Option<String> {
+    address.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// The DSN in words and values, without its password: what the ledger may hold.
-pub(crate) fn without_password(config: &Config) -> String {
+pub(crate) fn without_password(Address { config, tls }: &Address) -> String {
     let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     let hosts: Vec<String> = config
         .get_hosts()
@@ -83,21 +84,28 @@ pub(crate) fn without_password(config: &Config) -> String {
         })
         .collect();
     let ports: Vec<String> = config.get_ports().iter().map(u16::to_string).collect();
+    let bound = (config.get_channel_binding() == ChannelBinding::Require).then(|| "require".to_owned());
+    let direct = (config.get_ssl_negotiation() == SslNegotiation::Direct).then(|| "direct".to_owned());
     let pairs = [
         ("host", Some(hosts.join(",")).filter(|text| !text.is_empty())),
         ("port", Some(ports.join(",")).filter(|text| !text.is_empty())),
         ("user", config.get_user().map(str::to_owned)),
         ("dbname", config.get_dbname().map(str::to_owned)),
+        ("channel_binding", bound),
+        ("sslnegotiation", direct),
     ];
-    let words: Vec<String> =
-        pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", quoted(&value?)))).collect();
+    let pairs = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let words: Vec<String> = pairs
+        .chain(tls::postgres::options(tls))
+        .map(|(key, value)| format!("{key}={}", quoted(&value)))
+        .collect();
     words.join(" ")
 }
 
 /// Connects; the connection lives on a task of its own and ends with the client.
-pub(crate) async fn connect(config: &Config) -> Result<Client, DatabaseError> {
+pub(crate) async fn connect(address: &Address) -> Result<Client, DatabaseError> {
     let (client, connection) =
-        timeout(PATIENCE, config.connect(NoTls)).await.map_err(|_| DatabaseError::Silent)??;
+        timeout(PATIENCE, address.connect()).await.map_err(|_| DatabaseError::Silent)??;
     // How the connection ends is seen by whoever uses the client.
     tokio::spawn(async move { connection.await.is_ok() });
     Ok(client)
@@ -189,19 +197,31 @@ mod tests {
 
     #[test]
     fn the_ledger_never_sees_a_password() {
-        let config = config("postgres://ann:s3cret@db.example:5433/shop%20one").expect("a DSN");
-        let text = without_password(&config);
+        let address = address("postgres://ann:s3cret@db.example:5433/shop%20one").expect("a DSN");
+        let text = without_password(&address);
         assert_eq!(text, "host='db.example' port='5433' user='ann' dbname='shop one'");
-        assert_eq!(password(&config).as_deref(), Some("s3cret"));
-        let again: Config = text.parse().expect("reads back");
-        assert_eq!(
-            (again.get_hosts(), again.get_ports(), again.get_user()),
-            (config.get_hosts(), config.get_ports(), config.get_user())
-        );
+        assert_eq!(password(&address).as_deref(), Some("s3cret"));
     }
 
     #[test]
-    fn tls_is_refused_by_name() {
-        assert!(matches!(config("postgres://db.example/x?sslmode=require"), Err(DatabaseError::Tls)));
+    fn what_the_ledger_holds_reads_back() {
+        for dsn in [
+            "postgres://ann@db.example:5433/shop",
+            "postgres://ann@a,b/shop?sslmode=disable",
+            "postgres://ann@db.example/shop?sslmode=verify-ca&sslrootcert=/ca%27s/ca.pem&channel_binding=require",
+            "postgres://ann@db.example/shop?sslmode=require&sslcert=/c.pem&sslkey=/k.pem&sslnegotiation=direct",
+        ] {
+            let address = address(dsn).expect(dsn);
+            let again = self::address(&without_password(&address)).expect(dsn);
+            assert_eq!((again.config, again.tls), (address.config, address.tls), "{dsn}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_found_from_whichever_folder() {
+        let text =
+            without_password(&address("postgres://h?sslmode=verify-full&sslrootcert=ca.pem").expect("a DSN"));
+        let folder = std::env::current_dir().expect("a folder");
+        assert!(text.ends_with(&format!("sslrootcert='{}'", folder.join("ca.pem").display())), "{text}");
     }
 }

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
 use super::{Order, Said, go, left, say};
-use crate::database::postgres::{self as database, DatabaseError, limited};
+use crate::database::postgres::{self as database, Address, DatabaseError, limited};
 
 /// How often places that others left are looked for.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -27,9 +27,9 @@ pub(super) async fn hold(
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: DatabaseError| error.to_string();
-    let mut config = database::config(dsn).map_err(text)?;
-    config.application_name(&order.application);
-    let counter = database::connect(&config).await.map_err(text)?;
+    let mut address = database::address(dsn).map_err(text)?;
+    address.config.application_name(&order.application);
+    let counter = database::connect(&address).await.map_err(text)?;
     let version = database::version(&counter).await.map_err(text)?;
     settle(&counter, order, version).await.map_err(text)?;
     let places = database::places(&counter).await.map_err(text)?;
@@ -37,7 +37,7 @@ pub(super) async fn hold(
     if !go(None, inbox).await? {
         return Ok(());
     }
-    let mut crowd = Crowd { order, config, version, leave, counter, sessions: Vec::new() };
+    let mut crowd = Crowd { order, address, version, leave, counter, sessions: Vec::new() };
     tokio::select! {
         filled = crowd.fill() => filled.map_err(text)?,
         // No line but the end of input can come now.
@@ -54,7 +54,7 @@ pub(super) async fn hold(
 
 struct Crowd<'a> {
     order: &'a Order,
-    config: Config,
+    address: Address,
     version: i32,
     leave: u32,
     /// The one that counts the places, and has one of them.
@@ -101,7 +101,7 @@ impl Crowd<'_> {
     }
 
     async fn open(&self) -> Result<Client, DatabaseError> {
-        let client = database::connect(&self.config).await?;
+        let client = database::connect(&self.address).await?;
         settle(&client, self.order, self.version).await?;
         Ok(client)
     }

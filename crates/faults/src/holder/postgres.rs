@@ -15,9 +15,9 @@ pub(super) async fn hold(
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: DatabaseError| error.to_string();
-    let mut config = database::config(dsn).map_err(text)?;
-    config.application_name(&order.application);
-    let client = database::connect(&config).await.map_err(text)?;
+    let mut address = database::address(dsn).map_err(text)?;
+    address.config.application_name(&order.application);
+    let client = database::connect(&address).await.map_err(text)?;
     database::limit(&client, left(order), patience(order)).await.map_err(text)?;
     let table = match held.table() {
         Some(table) => quoted(&client, table).await.map_err(text)?,

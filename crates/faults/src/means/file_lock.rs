@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use deadstick_core::fault::{FileLockCall, LockMode, ResolvedTarget};
 use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::holding::Look;
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::file_lock::{open, try_lock};
 use crate::holder::link::Holder;
 use crate::injector::Proof;
 use crate::plan::{Planned, PlannedObject};
+use crate::undo::Secrets;
 
 /// Plans a lock on a file.
 pub(crate) fn plan(target: &ResolvedTarget, by: FileLockCall, mode: LockMode) -> Result<Planned, FaultError> {
@@ -36,29 +37,20 @@ struct Locked {
     mode: LockMode,
 }
 
-struct Holding {
-    means: Locked,
-    holder: Holder,
-}
-
 impl Means for Locked {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
             let Self { path, by, mode } = self.clone();
             let holder = site.holder(What::FileLock { path, by, mode }).await?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: None };
-            Ok(Prepared::new(undo, Holding { means: self.clone(), holder }))
+            Ok(Prepared::held(undo, Secrets::default(), holder, self.clone()))
         })
     }
 }
 
-impl Effect for Holding {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
-        let Locked { path, by, mode } = self.means.clone();
+impl Look for Locked {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
+        let Locked { path, by, mode } = self.clone();
         Box::pin(async move {
             // A shared lock keeps out only who wants the file alone.
             let tried = tokio::task::spawn_blocking(move || {
@@ -72,13 +64,6 @@ impl Effect for Holding {
                 Ok(true) => unseen(format!("{by} gives the same file to somebody else, too")),
                 Err(error) => unseen(format!("the lock could not be tried from outside: {error}")),
             })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

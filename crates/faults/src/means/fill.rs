@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use deadstick_core::fault::ResolvedTarget;
 use deadstick_core::ledger::Undo;
 use deadstick_core::units::Size;
-use futures_util::future::BoxFuture;
 
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::holding::Look;
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::link::Holder;
 use crate::injector::Proof;
 use crate::kernel::Space;
 use crate::plan::{Planned, PlannedObject};
-use crate::undo::FILL_PREFIX;
+use crate::undo::{FILL_PREFIX, Secrets};
 
 /// What stays free at least, so that a ledger, a log or a shell's history can still be written.
 const LEAST: u64 = 1 << 20;
@@ -56,7 +56,6 @@ struct Filled {
 struct Filling {
     means: Filled,
     before: Space,
-    holder: Holder,
 }
 
 impl Means for Filled {
@@ -96,7 +95,7 @@ impl Means for Filled {
                     Undo::RemoveFill { path: file },
                 ],
             };
-            Ok(Prepared::new(undo, Filling { means: self.clone(), before, holder }))
+            Ok(Prepared::held(undo, Secrets::default(), holder, Filling { means: self.clone(), before }))
         })
     }
 }
@@ -107,12 +106,8 @@ fn free_memory() -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()?.saturating_mul(1_024))
 }
 
-impl Effect for Filling {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
+impl Look for Filling {
+    fn look<'a>(&'a mut self, _: &'a Holder, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let (path, reserve) = (self.means.path.clone(), self.means.reserve);
             let now = site.blocking(move |kernel| kernel.space(&path)).await?.available;
@@ -123,13 +118,6 @@ impl Effect for Filling {
                 Size(now)
             );
             Ok(if now <= reserve.saturating_add(SLACK) { seen(evidence) } else { unseen(evidence) })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

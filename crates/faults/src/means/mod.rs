@@ -14,6 +14,7 @@ pub(crate) mod fill;
 pub(crate) mod flap;
 pub(crate) mod freeze;
 mod freezer;
+mod holding;
 pub(crate) mod kill;
 mod late;
 pub(crate) mod limit;

@@ -2,9 +2,9 @@
 
 use deadstick_core::fault::{Fault, LockMode, ResolvedTarget};
 use deadstick_core::ledger::{ConnectionIdentity, DatabaseSession, SessionIdentity, Undo};
-use futures_util::future::BoxFuture;
 
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::holding::Look;
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::database::address::Address;
 use crate::database::mysql::{self, LOCK_WAIT_TIMEOUT, MysqlError};
 use crate::database::{self, Server};
@@ -60,10 +60,9 @@ impl std::fmt::Debug for Locked {
     }
 }
 
-struct Holding {
+struct Locking {
     means: Locked,
     connection: ConnectionIdentity,
-    holder: Holder,
 }
 
 impl Means for Locked {
@@ -82,28 +81,16 @@ impl Means for Locked {
             };
             let undo = Undo::EndHolder { process: holder.process.clone(), session: Some(session) };
             let secrets = Secrets::with(address.password);
-            let effect = Box::new(Holding { means: self.clone(), connection, holder });
-            Ok(Prepared { undo, secrets, effect })
+            Ok(Prepared::held(undo, secrets, holder, Locking { means: self.clone(), connection }))
         })
     }
 }
 
-impl Effect for Holding {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
+impl Look for Locking {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let looked = look(&self.means, &self.connection).await;
             Ok(looked.unwrap_or_else(|error| unseen(format!("a second session could not look: {error}"))))
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

@@ -3,16 +3,17 @@
 use deadstick_core::fault::{Fault, Protocol, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 
+use super::holding::Look;
 use super::table::network;
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::link::Holder;
 use crate::injector::Proof;
 use crate::kernel::Place;
 use crate::plan::{Planned, PlannedObject};
+use crate::undo::Secrets;
 
 /// Plans a port to be taken.
 pub(crate) fn plan(fault: &Fault, place: Place, target: &ResolvedTarget) -> Result<Planned, FaultError> {
@@ -37,11 +38,6 @@ struct Taken {
     place: Place,
 }
 
-struct Taking {
-    means: Taken,
-    holder: Holder,
-}
-
 impl Means for Taken {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
@@ -59,21 +55,17 @@ impl Means for Taken {
             }
             let holder = site.holder(What::Port { network: self.network.clone(), place: self.place }).await?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: None };
-            Ok(Prepared::new(undo, Taking { means: self.clone(), holder }))
+            Ok(Prepared::held(undo, Secrets::default(), holder, self.clone()))
         })
     }
 }
 
-impl Effect for Taking {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
+impl Look for Taken {
+    fn look<'a>(&'a mut self, _: &'a Holder, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            let Taken { network, place } = self.means.clone();
+            let Self { network, place } = self.clone();
             let tried = site.blocking(move |kernel| kernel.try_bind(&network, &place)).await?;
-            let place = self.means.place;
+            let place = self.place;
             Ok(match tried {
                 Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
                     seen(format!("a second program cannot bind {place}: {error}"))
@@ -81,13 +73,6 @@ impl Effect for Taking {
                 Err(error) => unseen(format!("binding {place} fails, but not because it is taken: {error}")),
                 Ok(()) => unseen(format!("a second program can bind {place}")),
             })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

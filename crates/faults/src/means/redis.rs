@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use deadstick_core::fault::{Fault, RedisCommands, ResolvedTarget};
 use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::holding::Look;
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::database::address::Address;
 use crate::database::redis::{RedisError, Session};
 use crate::database::{self, PATIENCE, Server};
@@ -57,7 +57,6 @@ impl std::fmt::Debug for Pause {
 struct Pausing {
     address: Address,
     commands: RedisCommands,
-    holder: Holder,
 }
 
 impl Means for Pause {
@@ -74,8 +73,7 @@ impl Means for Pause {
                 commands: self.commands,
             };
             let secrets = Secrets::with(address.password.clone());
-            let effect = Box::new(Pausing { address, commands: self.commands, holder });
-            Ok(Prepared { undo, secrets, effect })
+            Ok(Prepared::held(undo, secrets, holder, Pausing { address, commands: self.commands }))
         })
     }
 }
@@ -113,12 +111,8 @@ async fn examine(address: &Address, commands: RedisCommands) -> Result<String, F
     Ok(about.run)
 }
 
-impl Effect for Pausing {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
+impl Look for Pausing {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let what = match self.commands {
                 RedisCommands::All => "a command",
@@ -135,13 +129,6 @@ impl Effect for Pausing {
                 Ok(()) => unseen(format!("{what} of another session was answered")),
                 Err(error) => unseen(format!("another session could not look: {error}")),
             })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

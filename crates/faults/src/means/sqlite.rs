@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use deadstick_core::fault::LockMode;
 use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::holding::Look;
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::link::Holder;
 use crate::injector::Proof;
 use crate::plan::{Planned, PlannedObject};
+use crate::undo::Secrets;
 
 /// Plans a lock on a file.
 pub(crate) fn plan(path: &Path, mode: LockMode) -> Planned {
@@ -31,37 +32,21 @@ struct Locked {
     mode: LockMode,
 }
 
-struct Holding {
-    means: Locked,
-    holder: Holder,
-}
-
 impl Means for Locked {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
             let holder = site.holder(What::Sqlite { path: self.path.clone(), mode: self.mode }).await?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: None };
-            Ok(Prepared::new(undo, Holding { means: self.clone(), holder }))
+            Ok(Prepared::held(undo, Secrets::default(), holder, self.clone()))
         })
     }
 }
 
-impl Effect for Holding {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
-        let Locked { path, mode } = self.means.clone();
+impl Look for Locked {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
+        let Locked { path, mode } = self.clone();
         Box::pin(async move {
             tokio::task::spawn_blocking(move || examine(&path, mode)).await.map_err(|_| FaultError::Lost)
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

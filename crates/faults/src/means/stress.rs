@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::Undo;
-use futures_util::future::BoxFuture;
 
+use super::holding::Look;
 use super::processes::own_group;
-use super::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use super::{Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::link::Holder;
@@ -16,7 +16,7 @@ use crate::holder::stress::Work;
 use crate::injector::Proof;
 use crate::kernel::{Control, KernelError};
 use crate::plan::{Planned, PlannedObject};
-use crate::undo::until;
+use crate::undo::{Secrets, until};
 
 /// How long the first work may take to show.
 const STARTING: Duration = Duration::from_secs(3);
@@ -55,10 +55,6 @@ struct Stressed {
     group: Option<PathBuf>,
 }
 
-struct Working {
-    holder: Holder,
-}
-
 impl Means for Stressed {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
@@ -79,19 +75,15 @@ impl Means for Stressed {
             }
             let holder = site.holder(What::Stress { work: self.work, folders }).await?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: None };
-            Ok(Prepared::new(undo, Working { holder }))
+            Ok(Prepared::held(undo, Secrets::default(), holder, self.clone()))
         })
     }
 }
 
-impl Effect for Working {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
+impl Look for Stressed {
+    fn look<'a>(&'a mut self, holder: &'a Holder, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            let own = [self.holder.process.clone()];
+            let own = [holder.process.clone()];
             let look = || {
                 let workers = site.kernel.offspring(&own)?;
                 let mut time = Duration::ZERO;
@@ -114,13 +106,6 @@ impl Effect for Working {
                 began.elapsed().as_millis()
             );
             Ok(if busy { seen(words) } else { unseen(words) })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

@@ -75,6 +75,16 @@ impl Secrets {
         Self { password: None, environment: true }
     }
 
+    /// What to say of a failure that may have come of having no password.
+    pub(crate) fn missing(&self, server: Server) -> String {
+        match self.of(server) {
+            Some(_) => String::new(),
+            None => {
+                format!(" (no password is known here; it may be given in {})", server.password_variable())
+            }
+        }
+    }
+
     /// The password for a server of this kind.
     pub(crate) fn of(&self, server: Server) -> Option<String> {
         let asked = || self.environment.then(|| std::env::var(server.password_variable()).ok());

@@ -35,11 +35,30 @@ pub(super) async fn end(
         Err(error) if error.is_refused() => Ok(held),
         Err(error) => Err(UndoFailure {
             why: format!(
-                "cannot see whether {dsn} goes on, as it does two seconds after its last pause: {error}"
+                "cannot see whether {dsn} goes on, as it does two seconds after its last pause: {error}{}",
+                secrets.missing(Server::Redis)
             ),
-            manual: format!("redis-cli -u {dsn} --askpass client unpause"),
+            manual: redis_command(dsn),
         }),
     }
+}
+
+/// A command for people. Its program takes what is about TLS from its command line only.
+fn redis_command(dsn: &str) -> String {
+    let Ok(address) = Address::read(dsn) else { return format!("client unpause # in a session at {dsn}") };
+    let tls: String = address
+        .tls_options()
+        .into_iter()
+        .map(|(key, value)| match key {
+            "ssl_ca_certs" => format!("--cacert '{value}' "),
+            "ssl_certfile" => format!("--cert '{value}' "),
+            "ssl_keyfile" => format!("--key '{value}' "),
+            "ssl_cert_reqs" => "--insecure ".to_owned(),
+            // It never looks at the name.
+            _ => String::new(),
+        })
+        .collect();
+    format!("redis-cli {tls}-u {} --askpass client unpause", address.place())
 }
 
 async fn goes_on(
@@ -69,7 +88,9 @@ async fn goes_on(
         };
         match look.await {
             Ok(()) => return Ok(undone),
-            Err(RedisError::Silent) if Instant::now() < deadline => undone = Undone::Done,
+            Err(RedisError::Silent | RedisError::NoHandshake) if Instant::now() < deadline => {
+                undone = Undone::Done;
+            }
             Err(other) => return Err(other),
         }
         sleep(Duration::from_millis(10)).await;

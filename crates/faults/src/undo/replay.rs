@@ -2,8 +2,9 @@
 
 use deadstick_core::ledger::ServerIdentity;
 
-use super::session::{config, psql};
+use super::session::{address, psql};
 use super::{Secrets, UndoFailure, Undone};
+use crate::database::Server;
 use crate::database::postgres::{self as database, DatabaseError, limited};
 
 /// Lets replay go on, if it is still paused in the run of the server in which we paused it.
@@ -16,14 +17,17 @@ pub(super) async fn resume(
         // Nothing listens there any more: the server ended, and a pause does not outlive it.
         Err(error) if error.is_refused() => Ok(Undone::AlreadyGone),
         other => other.map_err(|error| UndoFailure {
-            why: format!("cannot see whether replay at {dsn} goes on: {error}"),
+            why: format!(
+                "cannot see whether replay at {dsn} goes on: {error}{}",
+                secrets.missing(Server::Postgres)
+            ),
             manual: psql(dsn, "select pg_wal_replay_resume()"),
         }),
     }
 }
 
 async fn try_resume(dsn: &str, server: &ServerIdentity, secrets: &Secrets) -> Result<Undone, DatabaseError> {
-    let client = database::connect(&config(dsn, secrets)?).await?;
+    let client = database::connect(&address(dsn, secrets)?).await?;
     if database::server(&client).await? != *server || !database::is_replay_paused(&client).await? {
         return Ok(Undone::AlreadyGone);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use deadstick_core::identity::BackendIdentity;
 use deadstick_core::ledger::{ConnectionIdentity, DatabaseSession, SessionIdentity};
 use tokio::time::{Instant, sleep};
+use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config};
 
 use super::{Secrets, UndoFailure, Undone};
 use crate::database::Server;
@@ -25,8 +25,12 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// Looks for sessions of ours, and ends those that are still there.
 pub(super) async fn end(session: &DatabaseSession, secrets: &Secrets) -> Result<Undone, UndoFailure> {
     let DatabaseSession { dsn, backend } = session;
+    let server = match backend {
+        SessionIdentity::Connection(_) => Server::Mysql,
+        SessionIdentity::Backend(_) | SessionIdentity::Application { .. } => Server::Postgres,
+    };
     let failed = |why: String, manual: String| UndoFailure {
-        why: format!("cannot see whether our session at {dsn} is gone: {why}"),
+        why: format!("cannot see whether our session at {dsn} is gone: {why}{}", secrets.missing(server)),
         manual,
     };
     match backend {
@@ -57,8 +61,20 @@ pub(super) fn psql(dsn: &str, sql: &str) -> String {
 
 fn mysql_command(dsn: &str, id: u64) -> String {
     match Address::read(dsn) {
-        Ok(Address { user, host, port, .. }) => {
-            format!("mysql --host='{host}' --port={port} --user='{user}' --password --execute='kill {id}'")
+        Ok(address) => {
+            let Address { user, host, port, .. } = &address;
+            let tls: String = address
+                .tls_options()
+                .into_iter()
+                // MariaDB's program of the same name has no modes, and TLS where it can.
+                .map(|(key, value)| match key {
+                    "ssl-mode" => format!("--loose-ssl-mode={value} "),
+                    key => format!("--{key}='{value}' "),
+                })
+                .collect();
+            format!(
+                "mysql {tls}--host='{host}' --port={port} --user='{user}' --password --execute='kill {id}'"
+            )
         }
         Err(_) => format!("kill {id} # in a session at {dsn}"),
     }
@@ -73,13 +89,13 @@ fn ended<E>(result: Result<Undone, E>, is_refused: impl Fn(&E) -> bool) -> Resul
 }
 
 /// Our way in, with the password that the ledger does not hold.
-pub(super) fn config(dsn: &str, secrets: &Secrets) -> Result<Config, DatabaseError> {
-    let mut config = postgres::config(dsn)?;
+pub(super) fn address(dsn: &str, secrets: &Secrets) -> Result<postgres::Address, DatabaseError> {
+    let mut address = postgres::address(dsn)?;
     if let Some(password) = secrets.of(Server::Postgres) {
-        config.password(password);
+        address.config.password(password);
     }
-    config.application_name(APPLICATION);
-    Ok(config)
+    address.config.application_name(APPLICATION);
+    Ok(address)
 }
 
 async fn end_backend(
@@ -87,7 +103,7 @@ async fn end_backend(
     BackendIdentity { pid, started }: &BackendIdentity,
     secrets: &Secrets,
 ) -> Result<Undone, DatabaseError> {
-    let client = postgres::connect(&config(dsn, secrets)?).await?;
+    let client = postgres::connect(&address(dsn, secrets)?).await?;
     let those = "pid = $1 and (backend_start at time zone 'utc')::text = $2";
     end_those(&client, those, &[pid, started]).await
 }
@@ -97,10 +113,10 @@ async fn end_application(
     application: &String,
     secrets: &Secrets,
 ) -> Result<Undone, DatabaseError> {
-    let config = config(dsn, secrets)?;
+    let address = address(dsn, secrets)?;
     let deadline = Instant::now() + ENDING;
     let client = loop {
-        match postgres::connect(&config).await {
+        match postgres::connect(&address).await {
             // Our own sessions have the places, and are on their way out.
             Err(error) if error.is_full() && Instant::now() < deadline => sleep(AGAIN).await,
             other => break other?,

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: the helper program, a ledger, hosts with networks of their own.
 #![expect(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod certificates;
+pub(crate) mod daemon;
 pub(crate) mod group;
 pub(crate) mod mariadb;
 #[macro_use]

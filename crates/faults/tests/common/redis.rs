@@ -1,94 +1,89 @@
-//! A throw-away Redis server, in a folder of its own, never as root.
+//! A throw-away Redis server.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use tempfile::TempDir;
+use nix::sys::signal::Signal;
 
+use super::certificates::{Authority, Signed};
+use super::daemon::{Daemon, is_installed, printed};
 use super::server::{folder_of, free_port};
 
 const PROGRAM: &str = "/usr/bin/redis-server";
 
 /// A running server with a password and the user `ann`; ended with the value.
 pub(crate) struct Redis {
-    _folder: TempDir,
-    child: Child,
+    daemon: Daemon,
     pub(crate) port: u16,
+    /// What its own client program needs to speak to it.
+    client: Vec<String>,
 }
 
 impl Redis {
-    /// None, with the reason, where it is not installed; that is a failure where `CI` is `true`.
-    #[expect(clippy::print_stderr, reason = "a skip says why")]
+    /// One without TLS. None, with the reason, where it is not installed; that is a failure where `CI` is `true`.
     pub(crate) fn start() -> Option<Self> {
-        if !Path::new(PROGRAM).exists() {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "install the package redis-server");
-            eprintln!("SKIPPED redis: no {PROGRAM}; install the package redis-server");
+        let port = free_port();
+        Self::start_with(port, &["--port".to_owned(), port.to_string()], Vec::new())
+    }
+
+    /// One with nothing but TLS, which lets in only whom its authority has given a certificate, too.
+    pub(crate) fn secret(authority: &Authority, server: &Signed, client: &Signed) -> Option<Self> {
+        let (port, ca) = (free_port(), authority.file().display().to_string());
+        let tls = |signed: &Signed, words: [&str; 3]| {
+            let files =
+                [ca.clone(), signed.certificate.display().to_string(), signed.key.display().to_string()];
+            words
+                .map(str::to_owned)
+                .into_iter()
+                .zip(files)
+                .flat_map(|(word, file)| [word, file])
+                .collect::<Vec<_>>()
+        };
+        let mut arguments = tls(server, ["--tls-ca-cert-file", "--tls-cert-file", "--tls-key-file"]);
+        arguments.extend(["--port", "0", "--tls-port", &port.to_string()].map(str::to_owned));
+        let mut words = tls(client, ["--cacert", "--cert", "--key"]);
+        words.push("--tls".to_owned());
+        Self::start_with(port, &arguments, words)
+    }
+
+    fn start_with(port: u16, more: &[String], client: Vec<String>) -> Option<Self> {
+        if !is_installed(PROGRAM, "redis-server") {
             return None;
         }
         let folder = folder_of("nobody", "deadstick-redis-");
-        let mut command = if rustix::process::geteuid().is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", PROGRAM]);
-            command
-        } else {
-            Command::new(PROGRAM)
-        };
-        let port = free_port();
-        let child = command
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--requirepass",
-                "s3cret",
-                "--port",
-                &port.to_string(),
-            ])
-            .args(["--user", "ann", "on", ">s3cret", "~*", "&*", "+@all"])
-            .arg("--dir")
-            .arg(folder.path())
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let server = Self { _folder: folder, child, port };
-        let began = Instant::now();
-        while server.ask(&["PING"]).as_deref() != Some("PONG") {
-            assert!(began.elapsed() < Duration::from_secs(30), "it does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(server)
+        let log = folder.path().join("log");
+        let mut arguments: Vec<String> =
+            ["--bind", "127.0.0.1", "--save", "", "--requirepass", "s3cret"].map(str::to_owned).to_vec();
+        arguments.extend(["--user", "ann", "on", ">s3cret", "~*", "&*", "+@all"].map(str::to_owned));
+        arguments.extend(["--dir".to_owned(), folder.path().display().to_string()]);
+        arguments.extend(["--logfile".to_owned(), log.display().to_string()]);
+        arguments.extend_from_slice(more);
+        let mut daemon = Daemon::start(folder, PROGRAM, arguments);
+        daemon.until(|| ask(port, &client, &["PING"]).as_deref() == Some("PONG"), &log);
+        Some(Self { daemon, port, client })
     }
 
     pub(crate) fn dsn(&self) -> String {
-        format!("redis://:s3cret@127.0.0.1:{}/0", self.port)
+        let scheme = if self.client.is_empty() { "redis" } else { "rediss" };
+        format!("{scheme}://:s3cret@127.0.0.1:{}/0", self.port)
     }
 
     /// Asks it by its own client program, which waits for half a second; none when there is no answer.
     pub(crate) fn ask(&self, words: &[&str]) -> Option<String> {
-        let output = Command::new("timeout")
-            .args(["0.5", "redis-cli", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(words)
-            .env("REDISCLI_AUTH", "s3cret")
-            .output()
-            .expect("the program redis-cli: install the package redis-tools");
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        ask(self.port, &self.client, words)
     }
 
     /// SIGSTOP, or SIGCONT.
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        nix::sys::signal::kill(pid, signal).expect("ours");
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.daemon.signal(signal);
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.child.kill().expect("ours");
-        self.child.wait().expect("reaped");
-    }
+fn ask(port: u16, client: &[String], words: &[&str]) -> Option<String> {
+    let mut command = Command::new("timeout");
+    command
+        .args(["0.5", "redis-cli", "-h", "127.0.0.1", "-p", &port.to_string()])
+        .args(client)
+        .args(words)
+        .env("REDISCLI_AUTH", "s3cret");
+    printed(&mut command, "redis-tools")
 }

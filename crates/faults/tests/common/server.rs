@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::certificates::{Authority, Signed};
+
 /// A running server; stopped with the value.
 pub(crate) struct Server {
     folder: TempDir,
@@ -66,9 +68,29 @@ pub(crate) fn folder_of(user: &str, prefix: &str) -> TempDir {
     folder
 }
 
+/// A server's options about TLS.
+pub(crate) fn tls_options(authority: &Authority, Signed { certificate, key }: &Signed) -> String {
+    format!(
+        "-c max_connections=12 -c ssl=on -c ssl_ca_file={} -c ssl_cert_file={} -c ssl_key_file={}",
+        authority.file().display(),
+        certificate.display(),
+        key.display()
+    )
+}
+
 impl Server {
-    /// One that stands alone, with few places.
+    /// One that stands alone, with few places, and without TLS.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("-c max_connections=12", str::to_owned)
+    }
+
+    /// One to which nobody may speak without TLS.
+    pub(crate) fn secret(authority: &Authority, signed: &Signed) -> Option<Self> {
+        Self::start_with(&tls_options(authority, signed), |hba| hba.replace("\nhost ", "\nhostssl "))
+    }
+
+    /// One with these options, and with its rules of who may come changed.
+    pub(crate) fn start_with(options: &str, rules: impl FnOnce(&str) -> String) -> Option<Self> {
         let programs = programs()?;
         let folder = folder_of("postgres", "deadstick-postgres-");
         let password = folder.path().join("password");
@@ -81,7 +103,10 @@ impl Server {
                 .args(["-U", "ann", "--auth=scram-sha-256", "--no-sync", "--no-instructions"])
                 .arg(format!("--pwfile={}", password.display())),
         );
-        Some(Self { folder, programs, port: free_port() }.run("-c max_connections=12"))
+        let hba = folder.path().join("data/pg_hba.conf");
+        let before = std::fs::read_to_string(&hba).expect("readable");
+        std::fs::write(&hba, rules(&before)).expect("written");
+        Some(Self { folder, programs, port: free_port() }.run(options))
     }
 
     /// A streaming replica of this one.

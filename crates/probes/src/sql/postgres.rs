@@ -1,7 +1,7 @@
 //! A query asked of PostgreSQL.
 //!
-//! Owns the session: a fresh one for each question, named `deadstick-probe`, never encrypted (`sslmode=require` is
-//! answered unknown). The server itself ends the statement a little before the probe's timeout, so that neither a
+//! Owns the session: a fresh one for each question, named `deadstick-probe`, with TLS as the address asks for it (a
+//! certificate that is not accepted is answered unknown). The server itself ends the statement a little before the probe's timeout, so that neither a
 //! dropped question nor a cut network leaves one running.
 //!
 //! Errors follow the rule of the crate. The server says that it cannot serve (no connection slots, starting up,
@@ -11,9 +11,10 @@
 use std::time::{Duration, Instant};
 
 use deadstick_core::probe::SqlProbe;
+use deadstick_tls::postgres::Address;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use super::{Reading, counts_rows, judge, time_to_work};
 use crate::failure;
@@ -26,17 +27,17 @@ const GOODBYE: Duration = Duration::from_millis(100);
 pub(super) async fn ask(probe: &SqlProbe) -> Verdict {
     let started = Instant::now();
     let timeout = probe.timeout.0;
-    let mut config: Config = match probe.connect.parse() {
-        Ok(config) => config,
+    let mut address = match Address::read(&probe.connect) {
+        Ok(address) => address,
         Err(error) => {
             // It is not shown: what cannot be read cannot be redacted.
             let why = failure::innermost(&error);
             return Verdict::unknown(format!("the database's address cannot be read: {why}"));
         }
     };
-    config.application_name("deadstick-probe");
-    let secret = config.get_password().map(|p| String::from_utf8_lossy(p).into_owned());
-    let verdict = match session(&config, probe, started).await {
+    address.config.application_name("deadstick-probe");
+    let secret = address.config.get_password().map(|p| String::from_utf8_lossy(p).into_owned());
+    let verdict = match session(&address, probe, started).await {
         Ok(Some(reading)) => judge(&reading, probe.expect.as_ref()),
         Ok(None) => {
             Verdict::unknown("the query returns nothing; a probe needs a SELECT, VALUES, TABLE or SHOW")
@@ -47,8 +48,8 @@ pub(super) async fn ask(probe: &SqlProbe) -> Verdict {
 }
 
 /// One session from greeting to goodbye, all within this future.
-async fn session(config: &Config, probe: &SqlProbe, started: Instant) -> Result<Option<Reading>, Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn session(address: &Address, probe: &SqlProbe, started: Instant) -> Result<Option<Reading>, Error> {
+    let (client, connection) = address.connect().await?;
     let mut connection = std::pin::pin!(connection);
     let reading = {
         let mut reading = std::pin::pin!(read(&client, probe, started));

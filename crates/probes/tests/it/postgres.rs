@@ -55,6 +55,7 @@ async fn a_real_server() {
     writes(&asker, &session).await;
     locks(&asker, &session).await;
     errors(&asker, &server, &session).await;
+    secrecy(&asker, &server, &session).await;
     drop(session);
     silence_and_end(&asker, &mut server).await;
 }
@@ -184,9 +185,6 @@ async fn errors(asker: &Asker, server: &Postgres, session: &Client) {
     assert_eq!((seen.answer, seen.value.as_deref()), (Unsatisfied, Some("53300")), "{seen:?}");
     let stranger = Asker { prober: asker.prober.clone(), url: server.url("nobody-known") };
     assert_eq!(stranger.ask("SELECT 1", None, 10_000).await.answer, Unknown);
-    let secured =
-        Asker { prober: asker.prober.clone(), url: format!("{}?sslmode=require", server.url("deadstick")) };
-    assert_eq!(secured.ask("SELECT 1", None, 10_000).await.answer, Unknown);
     for url in ["", "hunter2", "mysql://u:hunter2@h/db", "postgres://u:hunter2@h:port/db"] {
         let odd = Asker { prober: asker.prober.clone(), url: url.to_owned() };
         assert_eq!(odd.ask("SELECT 1", None, 5000).await.answer, Unknown, "{url}");
@@ -203,6 +201,42 @@ async fn errors(asker: &Asker, server: &Postgres, session: &Client) {
     };
     let (seen, ()) = tokio::join!(asked, ended);
     assert_eq!((seen.answer, seen.value.as_deref()), (Unsatisfied, Some("57P01")), "{seen:?}");
+}
+
+/// TLS as far as the address asks for it.
+async fn secrecy(asker: &Asker, server: &Postgres, session: &Client) {
+    let at = |parameters: &str| Asker {
+        prober: asker.prober.clone(),
+        url: format!("{}{parameters}", server.url("deadstick")),
+    };
+    let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let ca = server.authority();
+    for (parameters, value) in [
+        (String::new(), "true"),
+        ("?sslmode=disable".to_owned(), "false"),
+        ("?sslmode=require".to_owned(), "true"),
+        (format!("?sslmode=verify-full&sslrootcert={ca}"), "true"),
+    ] {
+        let seen = at(&parameters).ask(query, None, 10_000).await;
+        assert_eq!(seen.value.as_deref(), Some(value), "{parameters}: {seen:?}");
+    }
+    for (parameters, word) in [
+        ("?sslmode=verify-full", "no authority"),
+        ("?sslmode=verify-ca&sslrootcert=/nowhere.pem", "/nowhere.pem"),
+        ("?sslmode=sometimes", "verify-full"),
+    ] {
+        let seen = at(parameters).ask(query, None, 10_000).await;
+        assert!(seen.answer == Unknown && seen.detail.contains(word), "{parameters}: {seen:?}");
+    }
+    session.batch_execute("ALTER SYSTEM SET ssl = off").await.expect("written");
+    session.batch_execute("SELECT pg_reload_conf()").await.expect("read again");
+    let began = Instant::now();
+    while at("").ask(query, None, 10_000).await.value.as_deref() != Some("false") {
+        assert!(began.elapsed() < Duration::from_secs(30), "the server still has TLS");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seen = at("?sslmode=require").ask(query, None, 10_000).await;
+    assert!(seen.answer == Unknown && seen.detail.contains("does not support TLS"), "{seen:?}");
 }
 
 async fn silence_and_end(asker: &Asker, server: &mut Postgres) {

@@ -1,12 +1,15 @@
 //! A database's password from the environment, so that it need not stand on a command line that everybody may read.
 
+use deadstick_core::text::percent_encoded;
+
 /// The variables that the servers' own programs take it from, by the schemes of their URLs.
-const VARIABLES: [(&str, &str); 5] = [
+const VARIABLES: [(&str, &str); 6] = [
     ("postgres", "PGPASSWORD"),
     ("postgresql", "PGPASSWORD"),
     ("mysql", "MYSQL_PWD"),
     ("mariadb", "MYSQL_PWD"),
     ("redis", "REDISCLI_AUTH"),
+    ("rediss", "REDISCLI_AUTH"),
 ];
 
 /// The URL with the password that a variable holds, unless it has one or is no URL of these.
@@ -19,23 +22,11 @@ pub(super) fn complete(dsn: &str, variable: impl Fn(&str) -> Option<String>) -> 
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     // Redis has passwords without users; the others find nobody without one.
-    let has_user = !user.is_empty() || scheme == "redis";
+    let has_user = !user.is_empty() || scheme.starts_with("redis");
     if user.contains(':') || path.contains("password=") || !has_user {
         return dsn.to_owned();
     }
-    format!("{scheme}://{user}:{}@{host}{path}", encoded(&password))
-}
-
-/// As a URL holds it.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+    format!("{scheme}://{user}:{}@{host}{path}", percent_encoded(&password))
 }
 
 #[cfg(test)]
@@ -52,6 +43,8 @@ mod tests {
             ("postgres://h/shop?user=app&password=own", "postgres://h/shop?user=app&password=own"),
             ("postgres://h/shop", "postgres://h/shop"),
             ("redis://h:6379/0", "redis://:s3%3Ac%40ret@h:6379/0"),
+            ("rediss://h#insecure", "rediss://:s3%3Ac%40ret@h#insecure"),
+            ("postgres://app@h/shop?sslmode=require", "postgres://app:s3%3Ac%40ret@h/shop?sslmode=require"),
             ("mysql://app@h/shop", "mysql://app@h/shop"),
             ("host=h user=app", "host=h user=app"),
         ] {

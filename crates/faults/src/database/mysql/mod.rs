@@ -8,6 +8,8 @@ mod wire;
 
 use std::time::Duration;
 
+use deadstick_core::tls::TlsMode;
+use deadstick_tls::{Stream, TlsFailure};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,6 +31,9 @@ pub(crate) enum MysqlError {
     /// The connection broke, or never was.
     #[error("the server cannot be reached: {0}")]
     Connection(#[from] std::io::Error),
+    /// There is no TLS with it.
+    #[error("{0}")]
+    Tls(#[from] TlsFailure),
     /// The server said no.
     #[error("{message} ({code})")]
     Server {
@@ -65,22 +70,37 @@ impl MysqlError {
 
 /// A session.
 pub(crate) struct Session {
-    packets: Packets<TcpStream>,
+    packets: Packets<Stream>,
 }
 
 impl Session {
-    /// Connects and logs in.
+    /// Connects and logs in. In the mode `PREFERRED` a server with which no handshake succeeds is spoken to without TLS, as
+    /// its own programs do it.
     pub(crate) async fn open(address: &Address) -> Result<Self, MysqlError> {
-        timeout(PATIENCE, Self::log_in(address)).await.map_err(|_| MysqlError::Silent)?
+        let opening = async {
+            match Self::log_in(address, address.tls.mode).await {
+                Err(MysqlError::Tls(failure))
+                    if address.tls.mode == TlsMode::Prefer && failure.is_of_handshake() =>
+                {
+                    Self::log_in(address, TlsMode::Disable).await
+                }
+                other => other,
+            }
+        };
+        timeout(PATIENCE, opening).await.map_err(|_| MysqlError::Silent)?
     }
 
-    async fn log_in(address: &Address) -> Result<Self, MysqlError> {
+    async fn log_in(address: &Address, mode: TlsMode) -> Result<Self, MysqlError> {
         let mut packets = Packets::new(address.connect().await?);
         let greeting = Greeting::read(&packets.receive().await?)?;
+        let mut packets = secured(address, mode, &greeting, packets).await?;
+        let secret = packets.stream().is_secret();
         let password = address.password.as_deref().unwrap_or_default();
         // An answer by another method is asked for by the server when it is needed.
         let proof = scramble::answer(&greeting.method, password, &greeting.nonce).unwrap_or_default();
-        packets.send(&wire::login(&address.user, &address.database, &greeting.method, &proof)).await?;
+        packets
+            .send(&wire::login(secret, &address.user, &address.database, &greeting.method, &proof))
+            .await?;
         loop {
             let packet = packets.receive().await?;
             match packet.split_first() {
@@ -97,10 +117,13 @@ impl Session {
                 }
                 // The server knows the password by heart.
                 Some((0x01, [0x03])) => {}
+                Some((0x01, [0x04])) if secret => {
+                    packets.send(&[password.as_bytes(), &[0]].concat()).await?;
+                }
                 Some((0x01, [0x04])) => {
                     return Err(MysqlError::Refused(
-                        "the server asks for the password itself, which is not sent without TLS; log in once with another \
-                         client, after which it asks for a proof only"
+                        "the server asks for the password itself, which is not sent without TLS; write ?ssl-mode=REQUIRED, \
+                         or log in once with another client, after which it asks for a proof only"
                             .to_owned(),
                     ));
                 }
@@ -128,6 +151,31 @@ impl Session {
         let rows = self.query(sql).await?;
         let field = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         field.map(|text| text.parse().map_err(|_| MysqlError::Form("a number"))).transpose()
+    }
+}
+
+/// TLS as far as it is asked for and the server has it.
+async fn secured(
+    address: &Address,
+    mode: TlsMode,
+    greeting: &Greeting,
+    mut packets: Packets<TcpStream>,
+) -> Result<Packets<Stream>, MysqlError> {
+    match (mode, greeting.tls) {
+        (TlsMode::Disable, _) | (TlsMode::Prefer, false) => {
+            let (stream, sequence) = packets.into_parts();
+            Ok(Packets::from_parts(Stream::Plain(stream), sequence))
+        }
+        (_, false) => Err(MysqlError::Refused(
+            "the server has no TLS, and the DSN's ssl-mode asks for it; switch it on at the server, or write \
+             ssl-mode=PREFERRED"
+                .to_owned(),
+        )),
+        (_, true) => {
+            packets.send(&wire::tls_request(&address.database)).await?;
+            let (stream, sequence) = packets.into_parts();
+            Ok(Packets::from_parts(address.secure(stream).await?, sequence))
+        }
     }
 }
 
@@ -161,17 +209,4 @@ pub(crate) fn table(name: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_texts_are_quoted() {
-        assert_eq!(table("orders").as_deref(), Ok("`orders`"));
-        assert_eq!(table("shop.orders").as_deref(), Ok("`shop`.`orders`"));
-        assert_eq!(table("`my.shop`.`or``ders`").as_deref(), Ok("`my.shop`.`or``ders`"));
-        for bad in ["", "a.b.c", "a.", "`a"] {
-            assert!(table(bad).is_err(), "{bad}");
-        }
-        assert_eq!(literal("a'b\\"), "'a''b\\\\'");
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use super::{MysqlError, Row};
 
 const CONNECT_WITH_DB: u32 = 0x8;
 const PROTOCOL_41: u32 = 0x200;
+const TLS: u32 = 0x800;
 const TRANSACTIONS: u32 = 0x2000;
 const SECURE_CONNECTION: u32 = 0x8000;
 const PLUGIN_AUTH: u32 = 0x8_0000;
@@ -24,6 +25,20 @@ pub(super) struct Packets<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
     pub(super) const fn new(stream: S) -> Self {
         Self { stream, sequence: 0 }
+    }
+
+    /// The stream, and the number of the next packet.
+    pub(super) fn into_parts(self) -> (S, u8) {
+        (self.stream, self.sequence)
+    }
+
+    /// Goes on over another stream.
+    pub(super) const fn from_parts(stream: S, sequence: u8) -> Self {
+        Self { stream, sequence }
+    }
+
+    pub(super) const fn stream(&self) -> &S {
+        &self.stream
     }
 
     pub(super) async fn receive(&mut self) -> Result<Vec<u8>, MysqlError> {
@@ -46,6 +61,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
         packet.extend_from_slice(body);
         self.stream.write_all(&packet).await?;
         self.stream.flush().await?;
+        // One more follows at once where TLS was asked for; otherwise the answer says where the count is.
+        self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }
 
@@ -85,6 +102,8 @@ fn is_end(packet: &[u8]) -> bool {
 
 /// What the server says first.
 pub(super) struct Greeting {
+    /// Whether it has TLS.
+    pub(super) tls: bool,
     pub(super) method: String,
     pub(super) nonce: Vec<u8>,
 }
@@ -100,21 +119,28 @@ impl Greeting {
         until_nul(&mut rest)?;
         take(&mut rest, 4)?;
         let mut nonce = take(&mut rest, 8)?.to_vec();
-        // A filler, capabilities, the character set, the status, more capabilities.
-        take(&mut rest, 1 + 2 + 1 + 2 + 2)?;
+        // A filler.
+        take(&mut rest, 1)?;
+        let [low, high] = *take(&mut rest, 2)? else { return Err(MysqlError::Form("capabilities")) };
+        let tls = u32::from(u16::from_le_bytes([low, high])) & TLS != 0;
+        // The character set, the status, more capabilities.
+        take(&mut rest, 1 + 2 + 2)?;
         let length = usize::from(take(&mut rest, 1)?[0]);
         take(&mut rest, 10)?;
         let left = rest.len();
         let second = take(&mut rest, length.saturating_sub(8).max(13).min(left))?;
         nonce.extend(second.iter().take(12));
         let method = until_nul(&mut rest).unwrap_or(b"mysql_native_password");
-        Ok(Self { method: String::from_utf8_lossy(method).into_owned(), nonce })
+        Ok(Self { tls, method: String::from_utf8_lossy(method).into_owned(), nonce })
     }
 }
 
-/// The answer to the greeting.
-pub(super) fn login(user: &str, database: &str, method: &str, proof: &[u8]) -> Vec<u8> {
+/// How an answer to the greeting begins.
+fn beginning(secret: bool, database: &str) -> Vec<u8> {
     let mut flags = PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
+    if secret {
+        flags |= TLS;
+    }
     if !database.is_empty() {
         flags |= CONNECT_WITH_DB;
     }
@@ -122,6 +148,18 @@ pub(super) fn login(user: &str, database: &str, method: &str, proof: &[u8]) -> V
     body.extend(0x0100_0000_u32.to_le_bytes());
     body.push(CHARSET);
     body.extend([0; 23]);
+    body
+}
+
+/// The answer to the greeting that asks for TLS before anything else is said. Some servers go by these flags later, too,
+/// and not by those of the login.
+pub(super) fn tls_request(database: &str) -> Vec<u8> {
+    beginning(true, database)
+}
+
+/// The answer to the greeting.
+pub(super) fn login(secret: bool, user: &str, database: &str, method: &str, proof: &[u8]) -> Vec<u8> {
+    let mut body = beginning(secret, database);
     body.extend(user.bytes().chain([0]));
     // A proof is at most a digest of 32 bytes.
     body.push(u8::try_from(proof.len()).unwrap_or(0));
@@ -200,8 +238,8 @@ mod tests {
         greeting.extend(b"ijklmnopqrst\0mysql_native_password\0");
         let read = Greeting::read(&greeting).expect("whole");
         assert_eq!(
-            (read.method.as_str(), read.nonce.as_slice()),
-            ("mysql_native_password", &b"abcdefghijklmnopqrst"[..])
+            (read.tls, read.method.as_str(), read.nonce.as_slice()),
+            (true, "mysql_native_password", &b"abcdefghijklmnopqrst"[..])
         );
         for length in 0..30 {
             assert!(Greeting::read(&greeting[..length]).is_err(), "{length}");

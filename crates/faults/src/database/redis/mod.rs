@@ -8,8 +8,9 @@ mod resp;
 use std::time::Duration;
 
 use deadstick_core::fault::RedisCommands;
+use deadstick_core::tls::TlsMode;
+use deadstick_tls::{Stream, TlsFailure};
 use tokio::io::BufReader;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -22,6 +23,16 @@ pub(crate) enum RedisError {
     /// The connection broke, or never was.
     #[error("the server cannot be reached: {0}")]
     Connection(#[from] std::io::Error),
+    /// There is no TLS with it.
+    #[error("{0}")]
+    Tls(#[from] TlsFailure),
+    /// Nothing came of the question for TLS: a server without it waits for the end of a line.
+    #[error(
+        "the server accepts the connection, but makes no TLS handshake within {} s; if it has no TLS on this port, write \
+         redis://",
+        PATIENCE.as_secs()
+    )]
+    NoHandshake,
     /// The server said no.
     #[error("{0}")]
     Server(String),
@@ -52,7 +63,7 @@ pub(crate) struct About {
 
 /// A session.
 pub(crate) struct Session {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     patience: Duration,
     /// Whether commands of others come in between answers.
     monitors: bool,
@@ -61,7 +72,15 @@ pub(crate) struct Session {
 impl Session {
     /// Connects and logs in; no answer may take longer than given.
     pub(crate) async fn open(address: &Address, patience: Duration) -> Result<Self, RedisError> {
-        let stream = timeout(PATIENCE, address.connect()).await.map_err(|_| RedisError::Silent)??;
+        let connecting = timeout(PATIENCE, address.connect());
+        let stream = connecting.await.map_err(|_| RedisError::Silent)??;
+        let stream = match address.tls.mode {
+            TlsMode::Disable => Stream::Plain(stream),
+            _ => {
+                let handshake = timeout(PATIENCE, address.secure(stream));
+                handshake.await.map_err(|_| RedisError::NoHandshake)??
+            }
+        };
         let mut session = Self { stream: BufReader::new(stream), patience, monitors: false };
         if let Some(password) = &address.password {
             if address.user.is_empty() {

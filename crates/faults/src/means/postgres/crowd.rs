@@ -3,14 +3,14 @@
 //! Places kept for superusers are never taken. What others leave while the fault lasts is taken, too.
 
 use deadstick_core::ledger::{SessionIdentity, Undo};
-use futures_util::future::BoxFuture;
 
 use super::Place;
 use crate::database::postgres::{self as database, DatabaseError};
 use crate::holder::What;
 use crate::holder::link::Holder;
 use crate::injector::Proof;
-use crate::means::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use crate::means::holding::Look;
+use crate::means::{Means, Prepared, Site, Step, seen, unseen};
 use crate::plan::{Planned, PlannedObject};
 
 pub(super) fn plan(place: Place, leave: u32) -> Planned {
@@ -27,11 +27,6 @@ struct Crowd {
     leave: u32,
 }
 
-struct Crowding {
-    means: Crowd,
-    holder: Holder,
-}
-
 impl Means for Crowd {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
@@ -41,32 +36,20 @@ impl Means for Crowd {
             let session =
                 self.place.remembered(SessionIdentity::Application { application: site.application() })?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: Some(session) };
-            let effect = Box::new(Crowding { means: self.clone(), holder });
-            Ok(Prepared { undo, secrets, effect })
+            Ok(Prepared::held(undo, secrets, holder, self.clone()))
         })
     }
 }
 
-impl Effect for Crowding {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
+impl Look for Crowd {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            let Crowd { place, leave } = &self.means;
+            let Self { place, leave } = &*self;
             Ok(match look(place, *leave).await {
                 Ok(proof) => proof,
                 Err(error) if error.is_full() => seen(format!("a further connection is refused: {error}")),
                 Err(error) => unseen(format!("a further connection could not be tried: {error}")),
             })
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

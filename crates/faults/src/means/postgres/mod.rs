@@ -9,9 +9,9 @@ mod session;
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::ledger::{DatabaseSession, SessionIdentity};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
-use crate::database::postgres::{self as database, DatabaseError};
+use crate::database::postgres::{self as database, Address, DatabaseError};
 use crate::database::{self as databases, Server};
 use crate::error::FaultError;
 use crate::plan::Planned;
@@ -43,24 +43,24 @@ impl std::fmt::Debug for Place {
 }
 
 impl Place {
-    fn config(&self) -> Result<Config, FaultError> {
-        database::config(&self.dsn).map_err(refused)
+    fn address(&self) -> Result<Address, FaultError> {
+        database::address(&self.dsn).map_err(refused)
     }
 
     fn secrets(&self) -> Result<Secrets, FaultError> {
-        Ok(Secrets::with(database::password(&self.config()?)))
+        Ok(Secrets::with(database::password(&self.address()?)))
     }
 
     /// How the ledger remembers a session, or several.
     fn remembered(&self, backend: SessionIdentity) -> Result<DatabaseSession, FaultError> {
-        Ok(DatabaseSession { dsn: database::without_password(&self.config()?), backend })
+        Ok(DatabaseSession { dsn: database::without_password(&self.address()?), backend })
     }
 
     /// A session of our own beside the one that does the fault.
     async fn visit(&self, application: &str) -> Result<Client, DatabaseError> {
-        let mut config = database::config(&self.dsn)?;
-        config.application_name(application);
-        database::connect(&config).await
+        let mut address = database::address(&self.dsn)?;
+        address.config.application_name(application);
+        database::connect(&address).await
     }
 }
 

@@ -56,9 +56,9 @@ impl Means for Replay {
             if database::is_replay_paused(&client).await.map_err(refused)? {
                 return no("replay is paused already", "resume it first: it is not ours to resume");
             }
-            let config = self.place.config()?;
+            let address = self.place.address()?;
             let server = database::server(&client).await.map_err(refused)?;
-            let undo = Undo::ResumeReplay { dsn: database::without_password(&config), server };
+            let undo = Undo::ResumeReplay { dsn: database::without_password(&address), server };
             let effect = Box::new(Pausing { place: self.place.clone(), client });
             Ok(Prepared { undo, secrets, effect })
         })

@@ -5,7 +5,6 @@ use std::time::Duration;
 use deadstick_core::fault::Fault;
 use deadstick_core::identity::BackendIdentity;
 use deadstick_core::ledger::{SessionIdentity, Undo};
-use futures_util::future::BoxFuture;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -16,7 +15,8 @@ use crate::error::FaultError;
 use crate::holder::What;
 use crate::holder::link::Holder;
 use crate::injector::Proof;
-use crate::means::{Effect, Means, Prepared, Site, Step, failed, seen, unseen};
+use crate::means::holding::Look;
+use crate::means::{Means, Prepared, Site, Step, seen, unseen};
 use crate::plan::{Planned, PlannedObject};
 
 /// Plans a session.
@@ -57,7 +57,6 @@ struct Session {
 struct Holding {
     means: Session,
     backend: BackendIdentity,
-    holder: Holder,
 }
 
 impl Means for Session {
@@ -71,28 +70,16 @@ impl Means for Session {
             };
             let session = self.place.remembered(SessionIdentity::Backend(backend.clone()))?;
             let undo = Undo::EndHolder { process: holder.process.clone(), session: Some(session) };
-            let effect = Box::new(Holding { means: self.clone(), backend, holder });
-            Ok(Prepared { undo, secrets, effect })
+            Ok(Prepared::held(undo, secrets, holder, Holding { means: self.clone(), backend }))
         })
     }
 }
 
-impl Effect for Holding {
-    fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
-        Box::pin(async move { site.unless_cancelled(self.holder.take_hold()).await?.map_err(failed) })
-    }
-
-    fn prove<'a>(&'a mut self, _: &'a Site) -> Step<'a, Proof> {
+impl Look for Holding {
+    fn look<'a>(&'a mut self, _: &'a Holder, _: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let looked = look(&self.means, &self.backend).await;
             Ok(looked.unwrap_or_else(|error| unseen(format!("a second session could not look: {error}"))))
-        })
-    }
-
-    fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
-        Box::pin(async move {
-            self.holder.let_go().await;
-            true
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_faults::Secrets;
 
+use super::secret::Secrecy;
 use crate::common::fault;
 use crate::common::mariadb::Mariadb;
 use crate::common::matrix::World;
@@ -47,23 +48,30 @@ fn look_at(server: &Server) -> Snapshot {
     seen
 }
 
-struct Postgres {
-    server: Server,
+pub(super) struct Postgres {
+    pub(super) server: Server,
     /// Whose replica it is.
-    primary: Option<Server>,
-    words: &'static str,
+    pub(super) primary: Option<Server>,
+    pub(super) secrecy: Secrecy,
+    pub(super) words: &'static str,
 }
 
 pub(crate) fn postgres(words: &'static str) -> Option<Box<dyn World>> {
     let server = Server::start()?;
-    server.ask("create table orders (id int); insert into orders values (1), (2)").expect("made");
-    Some(Box::new(Postgres { server, primary: None, words }))
+    Some(Postgres::with_orders(server, Secrecy::default(), words))
 }
 
 pub(crate) fn replica(words: &'static str) -> Option<Box<dyn World>> {
     let primary = Server::start()?;
     let server = primary.replica();
-    Some(Box::new(Postgres { server, primary: Some(primary), words }))
+    Some(Box::new(Postgres { server, primary: Some(primary), secrecy: Secrecy::default(), words }))
+}
+
+impl Postgres {
+    pub(super) fn with_orders(server: Server, secrecy: Secrecy, words: &'static str) -> Box<dyn World> {
+        server.ask("create table orders (id int); insert into orders values (1), (2)").expect("made");
+        Box::new(Self { server, primary: None, secrecy, words })
+    }
 }
 
 impl World for Postgres {
@@ -71,7 +79,7 @@ impl World for Postgres {
         fault(self.words)
     }
     fn target(&self) -> ResolvedTarget {
-        at(self.server.dsn())
+        at(self.server.dsn() + &self.secrecy.parameters)
     }
     fn look(&self) -> Snapshot {
         look_at(&self.server)
@@ -149,18 +157,18 @@ impl Drop for Backends {
     }
 }
 
-struct Tables(Mariadb, &'static str);
+pub(super) struct Tables(pub(super) Mariadb, pub(super) Secrecy, pub(super) &'static str);
 
 pub(crate) fn mariadb(words: &'static str) -> Option<Box<dyn World>> {
-    Some(Box::new(Tables(Mariadb::start()?, words)))
+    Some(Box::new(Tables(Mariadb::start()?, Secrecy::default(), words)))
 }
 
 impl World for Tables {
     fn fault(&self) -> Fault {
-        fault(self.1)
+        fault(self.2)
     }
     fn target(&self) -> ResolvedTarget {
-        at(self.0.dsn())
+        at(self.0.dsn() + &self.1.parameters)
     }
     fn look(&self) -> Snapshot {
         let sql = "select user, command, db from information_schema.processlist where id <> connection_id()
@@ -177,21 +185,27 @@ impl World for Tables {
     }
 }
 
-struct Commands(Redis, &'static str);
+pub(super) struct Commands(Redis, Secrecy, &'static str);
 
 pub(crate) fn redis(words: &'static str) -> Option<Box<dyn World>> {
-    let world = Commands(Redis::start()?, words);
-    // The key that is written to see whether one can be.
-    assert!(world.works());
-    Some(Box::new(world))
+    Some(Commands::with_a_key(Redis::start()?, Secrecy::default(), words))
+}
+
+impl Commands {
+    pub(super) fn with_a_key(server: Redis, secrecy: Secrecy, words: &'static str) -> Box<dyn World> {
+        let world = Self(server, secrecy, words);
+        // The key that is written to see whether one can be.
+        assert!(world.works());
+        Box::new(world)
+    }
 }
 
 impl World for Commands {
     fn fault(&self) -> Fault {
-        fault(self.1)
+        fault(self.2)
     }
     fn target(&self) -> ResolvedTarget {
-        at(self.0.dsn())
+        at(self.0.dsn() + &self.1.parameters)
     }
     fn look(&self) -> Snapshot {
         let mut seen = Snapshot::default();

@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod names;
 pub(crate) mod processes;
 pub(crate) mod same;
+pub(crate) mod secret;
 pub(crate) mod sockets;
 pub(crate) mod storage;
 
@@ -98,6 +99,9 @@ macro_rules! on_databases {
             mariadb_lock: $crate::common::worlds::databases::mariadb, "lock table=orders";
             redis_pause: $crate::common::worlds::databases::redis, "pause";
             redis_pause_of_writes: $crate::common::worlds::databases::redis, "pause commands=writes";
+            postgres_lock_over_tls: $crate::common::worlds::secret::postgres, "lock table=orders";
+            mariadb_lock_over_tls: $crate::common::worlds::secret::mariadb, "lock table=orders";
+            redis_pause_over_tls: $crate::common::worlds::secret::redis, "pause";
         }
     };
 }

@@ -1,7 +1,7 @@
 //! A throwaway PostgreSQL server, never as root, gone with the test.
 
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::{Client, Config, NoTls};
 
-/// A running server. Dropping it stops it; so does the end of the thread that started it, however that comes.
+/// A running server with TLS, for those who want it. Dropping it stops it; so does the end of the thread that started it, however that comes.
 pub(crate) struct Postgres {
     port: u16,
     server: Child,
     /// Removed last.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The newest PostgreSQL of this machine.
@@ -65,6 +65,31 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
+/// A throw-away authority, and the server's certificate for its address.
+fn certify(data: &Path, authority: &Path) {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    std::fs::write(authority, params.self_signed(&key).expect("signed").pem()).expect("written");
+    let issuer = rcgen::Issuer::new(params, key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+    let pem = params.signed_by(&key, &issuer).expect("signed").pem();
+    // In the file, where a test may change it.
+    let settings = data.join("postgresql.conf");
+    let before = std::fs::read_to_string(&settings).expect("readable");
+    std::fs::write(settings, before + "\nssl = on\n").expect("written");
+    for (name, text) in [("server.crt", pem), ("server.key", key.serialize_pem())] {
+        let path = data.join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+        if let Some((uid, gid)) = user() {
+            let (uid, gid) = (uid.parse().expect("a number"), gid.parse().expect("a number"));
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).expect("a file of ours");
+        }
+    }
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a loopback port").port()
 }
@@ -92,6 +117,7 @@ impl Postgres {
         let data = folder.path().join("data");
         let settings = ["-A", "trust", "-U", "deadstick", "-E", "UTF8", "--no-locale", "--no-sync", "-D"];
         run(command(&programs.join("initdb"), folder.path()).args(settings).arg(&data));
+        certify(&data, &folder.path().join("ca.pem"));
         let begun = Instant::now();
         'again: loop {
             let port = free_port();
@@ -111,12 +137,17 @@ impl Postgres {
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            return Self { port, server, _folder: folder };
+            return Self { port, server, folder };
         }
     }
 
     pub(crate) fn url(&self, user: &str) -> String {
         url(self.port, user)
+    }
+
+    /// The file with the certificate of its authority.
+    pub(crate) fn authority(&self) -> String {
+        self.folder.path().join("ca.pem").display().to_string()
     }
 
     /// A session of the test's own.
