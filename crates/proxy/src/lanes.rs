@@ -19,6 +19,9 @@ use tokio::task::JoinHandle;
 /// too few: whoever opens connections one after the other overlaps with the end of the last.
 const LEAD: usize = 3;
 
+/// Lanes at most: each takes a handful of descriptors, and with so many it is not threads that connections wait for.
+const LANES: usize = 16;
+
 /// The lanes of one server; none: all runs on the runtime around. They end when the last of those who use them is gone.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
@@ -40,11 +43,13 @@ impl Lanes {
     /// As many as there are to be had, up to `count`.
     pub(crate) fn start(count: usize) -> Self {
         let mut lanes = Vec::with_capacity(count);
-        for _ in 0..count {
+        for _ in 0..count.min(LANES) {
             match Lane::start() {
                 Ok(lane) => lanes.push(lane),
                 Err(error) => {
-                    tracing::warn!(%error, "a thread for connections cannot be had; the others carry them");
+                    let lanes = lanes.len();
+                    tracing::warn!(%error, lanes, "more threads for connections cannot be had");
+                    break;
                 }
             }
         }
