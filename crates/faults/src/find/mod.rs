@@ -1,6 +1,6 @@
 //! Whom a name means now: processes by command line, user, control group, systemd unit or container.
 //!
-//! Owns the search: by groups in [`groups`], and through all processes in [`processes`]. It never finds this process, its
+//! Owns the search: by groups in `groups`, and through all processes in `processes`. It never finds this process, its
 //! parents, or any guardian or holder of deadstick. Found once, a target is remembered by identity; only a fault that asks
 //! for it (`kill --every-restart`) searches again. Leaves what may be touched to the policy.
 
