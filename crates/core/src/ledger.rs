@@ -98,7 +98,7 @@ pub enum Undo {
         /// Our port of loopback.
         port: u16,
     },
-    /// Remove our class from a device, and our root qdisc when no class of ours is left; put back the captured one.
+    /// Remove a fault's classes from a device, and our root qdisc when no class of ours is left; put back the captured one.
     RemoveQdisc {
         /// Where.
         network: NetworkIdentity,
@@ -106,14 +106,14 @@ pub enum Undo {
         device: String,
         /// Our reserved handle's major number.
         handle: u16,
-        /// Our class; the whole root qdisc goes where none is named.
+        /// What the classes carry, so that those of others are left alone; the whole root qdisc goes where none is named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        class: Option<TrafficClass>,
+        mark: Option<u32>,
         /// The root qdisc that was there, if somebody had set one up: it first, then what is below it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         put_back: Vec<CapturedQdisc>,
     },
-    /// Remove a network device that we made.
+    /// Remove a network device that we made, when no class of ours is on it any more.
     RemoveDevice {
         /// Where.
         network: NetworkIdentity,
@@ -165,16 +165,6 @@ pub enum Undo {
         /// The undos.
         steps: Vec<Undo>,
     },
-}
-
-/// A traffic class of ours under the reserved handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct TrafficClass {
-    /// Its minor number.
-    pub minor: u16,
-    /// Carried by the class itself, so that one that somebody else made under the same number is left alone.
-    pub mark: u16,
 }
 
 /// A qdisc or class as the kernel showed it: enough to make it again.

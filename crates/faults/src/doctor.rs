@@ -216,7 +216,7 @@ fn tracking() -> Result<(), NetlinkError> {
 fn forward() -> Result<(), NetlinkError> {
     let device = ifb::make("deadstick-trial", 1)?;
     let flow = Flow { direction: Direction::Ingress, ..Flow::default() };
-    try_table(Layer::Device, TableEffect::Forward { flow, class: 1, device: device.index })
+    try_table(Layer::Device, TableEffect::Forward { flow, code: 1, device: device.index, said: Vec::new() })
 }
 
 fn try_table(layer: Layer, effect: TableEffect) -> Result<(), NetlinkError> {

@@ -13,10 +13,10 @@ use std::time::Duration;
 use common::{Bench, Pair, Victim, WITNESS, fault, group, store};
 use deadstick_core::fault::{Flow, ResolvedTarget, Signal, Target};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
-use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
+use deadstick_core::ledger::CapturedQdisc;
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{
-    ClassSpec, Control, Conversation, Delivery, Destroyer, Ended, Kernel, KernelError, Linux, Networks,
+    Control, Conversation, Delivery, Destroyer, Ended, Imposition, Kernel, KernelError, Linux, Networks,
     Place, PortOwner, Processes, Questions, Reach, Reception, Root, Sent, Shapeable, Shaping, Shown, Sockets,
     Table, TableEffect, TableSpec, Tracking,
 };
@@ -31,8 +31,8 @@ struct World {
     stopped: bool,
     ended: bool,
     tables: Vec<TableSpec>,
-    classes: Vec<TrafficClass>,
-    intakes: Vec<u32>,
+    /// Device and mark.
+    classes: Vec<(String, u32)>,
     calls: Vec<String>,
     machine: machine::Machine,
     /// Tables are taken and do nothing, as on an interface that carries no traffic.
@@ -192,57 +192,61 @@ impl Destroyer for Fake {
 /// A network with one device. Which classes do what is measured on real kernels.
 impl Shaping for Fake {
     fn shapeable(&self, _: &NetworkIdentity) -> Result<Vec<Shapeable>, KernelError> {
-        let minors = self.with(|world| world.classes.iter().map(|id| id.minor).collect());
-        Ok(vec![Shapeable { device: "dsa".to_owned(), root: Root::Default, minors }])
+        Ok(vec![Shapeable { device: "dsa".to_owned(), root: Root::Default }])
     }
 
     fn capture(&self, _: &NetworkIdentity, _: &str) -> Result<Vec<CapturedQdisc>, KernelError> {
         Ok(Vec::new())
     }
 
-    fn add_class(&self, _: &NetworkIdentity, device: &str, class: &ClassSpec) -> Result<(), KernelError> {
-        self.with(|world| {
-            world.calls.push(format!("class {device}"));
-            world.classes.push(class.id);
-        });
+    fn fits(&self, _: &NetworkIdentity, _: &Imposition) -> Result<(), KernelError> {
         Ok(())
     }
 
-    fn add_intake(&self, _: &NetworkIdentity, _: &str, mark: u32, _: &ClassSpec) -> Result<u32, KernelError> {
-        self.with(|world| {
-            world.calls.push("intake".to_owned());
-            world.intakes.push(mark);
-        });
-        Ok(7)
+    fn impose(
+        &self,
+        network: &NetworkIdentity,
+        imposition: &Imposition,
+    ) -> Result<Vec<Box<dyn Table>>, KernelError> {
+        let Imposition { name, layer, lease, flow, mark, devices, .. } = imposition;
+        let names: Vec<_> = devices.iter().map(|(name, _)| name.as_str()).collect();
+        for device in if names.is_empty() { vec!["deadstick-in"] } else { names } {
+            self.with(|world| {
+                world.calls.push(format!("class {device}"));
+                world.classes.push((device.to_owned(), *mark));
+            });
+        }
+        let effect = TableEffect::Classify { flow: flow.clone(), code: 1, said: Vec::new() };
+        let spec = TableSpec { name: name.clone(), layer: *layer, lease: *lease, effect };
+        Ok(vec![self.install(network, &spec)?])
     }
 
-    fn shown(&self, _: &NetworkIdentity, _: &str, _: &ClassSpec) -> Result<Option<Shown>, KernelError> {
-        let chosen = self.with(|world| u64::from(!world.inert && !world.tables.is_empty()));
-        Ok(Some(Shown { sent: chosen, as_asked: true, ..Shown::default() }))
+    fn shown(&self, _: &NetworkIdentity, imposition: &Imposition) -> Result<Option<Shown>, KernelError> {
+        let is_there = self.with(|world| world.tables.iter().any(|table| table.name == imposition.name));
+        let chosen = self.with(|world| u64::from(!world.inert));
+        Ok(is_there.then(|| Shown { sent: chosen, as_asked: true, ..Shown::default() }))
     }
 
-    fn remove_class(
+    fn remove_classes(
         &self,
         _: &NetworkIdentity,
         device: &str,
         _: u16,
-        class: Option<TrafficClass>,
+        mark: Option<u32>,
         _: &[CapturedQdisc],
     ) -> Result<bool, KernelError> {
         Ok(self.with(|world| {
             world.calls.push(format!("no class {device}"));
             let before = world.classes.len();
-            world.classes.retain(|one| class.is_some_and(|class| *one != class));
+            world.classes.retain(|one| one.0 != device || mark.is_some_and(|mark| one.1 != mark));
             world.classes.len() < before
         }))
     }
 
-    fn remove_device(&self, _: &NetworkIdentity, _: &str, mark: u32) -> Result<bool, KernelError> {
+    fn remove_device(&self, _: &NetworkIdentity, name: &str, _: u32) -> Result<bool, KernelError> {
         Ok(self.with(|world| {
-            world.calls.push("no intake".to_owned());
-            let before = world.intakes.len();
-            world.intakes.retain(|one| *one != mark);
-            world.intakes.len() < before
+            world.calls.push(format!("no device {name}"));
+            !world.classes.iter().any(|one| one.0 == name)
         }))
     }
 
@@ -333,11 +337,17 @@ async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {
     let injected = injector.inject(fault("socket-kill"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
-    let slow = fault("rate rate=10MiB/s");
-    let injected = injector.inject(slow, target.clone(), LEASE).await.expect("injected");
-    assert!(injected.proof.landed, "{:?}", injected.proof);
-    assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
-    assert!(matches!(answers(), Reach::Accepted(_)));
+    // Two for the same packets, of which the first one goes first.
+    let mut slow = Vec::new();
+    for words in ["rate rate=10MiB/s", "rate rate=1MiB/s"] {
+        let injected = injector.inject(fault(words), target.clone(), LEASE).await.expect("injected");
+        assert!(injected.proof.landed, "{words}: {:?}", injected.proof);
+        slow.push(injected.id);
+    }
+    for id in slow {
+        assert_eq!(injector.undo(&id, "asked").await, Ok(Undone::Done));
+        assert!(matches!(answers(), Reach::Accepted(_)));
+    }
     let both = [fault("vanish"), fault("pause")];
     for fault in both {
         injector.inject(fault, target.clone(), LEASE).await.expect("injected");
@@ -410,11 +420,14 @@ async fn on_the_fake() {
     let fake = Fake::default();
     conforms(Arc::new(fake.clone()), fake_target()).await;
     let calls = fake.with(|world| world.calls.clone());
-    assert_eq!(calls.iter().filter(|call| call.starts_with("install")).count(), 6, "{calls:?}");
-    assert_eq!(calls.iter().filter(|call| *call == "remove").count(), 6, "{calls:?}");
-    for made in ["class dsa", "intake", "no class dsa", "no intake"] {
-        assert_eq!(calls.iter().filter(|call| *call == made).count(), 1, "{made}: {calls:?}");
+    assert_eq!(calls.iter().filter(|call| call.starts_with("install")).count(), 8, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| *call == "remove").count(), 8, "{calls:?}");
+    for made in
+        ["class dsa", "class deadstick-in", "no class dsa", "no class deadstick-in", "no device deadstick-in"]
+    {
+        assert_eq!(calls.iter().filter(|call| *call == made).count(), 2, "{made}: {calls:?}");
     }
+    assert_eq!(fake.with(|world| world.classes.clone()), []);
     let signals: Vec<_> = calls
         .iter()
         .filter(|call| ["Stop", "Continue"].contains(&call.as_str()) || call.starts_with("End"))

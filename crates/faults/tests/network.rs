@@ -242,7 +242,7 @@ async fn a_root_qdisc_of_somebody_else_is_refused_and_stays() {
     assert_eq!(tc(&target, "qdisc show dev dsa"), before);
     assert!(
         !Linux
-            .remove_class(target.network.as_ref().expect("a network"), "dsa", 0xdead, None, &[])
+            .remove_classes(target.network.as_ref().expect("a network"), "dsa", 0xdead, None, &[])
             .expect("looked")
     );
     assert_eq!(tc(&target, "qdisc show dev dsa"), before);
@@ -260,15 +260,16 @@ async fn the_table_sends_chosen_packets_to_the_class_and_no_others() {
     assert!(passes(&target, 7000) && sent(), "nothing is chosen");
     let effect = TableEffect::Classify {
         flow: Flow::with(Peer::from(SocketAddr::from((WITNESS.0, 7001)))),
-        class: 0xdead_0001,
+        code: 1,
+        said: Vec::new(),
     };
     let spec = TableSpec { name: "deadstick-class".to_owned(), layer: Layer::Device, lease: LEASE.0, effect };
     let table = Linux.install(&network, &spec).expect("installed");
     assert!(passes(&target, 7000) && sent(), "another port is not chosen");
     assert!(passes(&target, 7001) && !sent(), "this one is");
     table.remove().expect("removed");
-    assert!(Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("removed"));
-    assert!(!Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("gone already"));
+    assert!(Linux.remove_classes(&network, "dsa", 0xdead, None, &[]).expect("removed"));
+    assert!(!Linux.remove_classes(&network, "dsa", 0xdead, None, &[]).expect("gone already"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,7 +315,7 @@ async fn a_network_is_found_again_when_the_process_that_stood_for_it_has_ended()
             .is_err(),
         "nothing new goes to a network whose identity is gone"
     );
-    assert!(Linux.remove_class(&network, "dsa", 0xdead, None, &[]).expect("found"));
+    assert!(Linux.remove_classes(&network, "dsa", 0xdead, None, &[]).expect("found"));
     drop(other);
     assert!(Linux.has_table(&network, "deadstick-late").is_err(), "gone with its last process");
 }

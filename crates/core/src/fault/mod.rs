@@ -10,6 +10,7 @@ pub mod flow;
 pub mod group;
 mod kind;
 pub mod link;
+mod meeting;
 pub mod parameters;
 pub mod target;
 

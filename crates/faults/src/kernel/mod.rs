@@ -17,7 +17,7 @@ pub use cgroup::{Control, GroupPlace, Groups};
 pub use limits::{FileLimit, Limits};
 pub use network::{Askers, Conversation, Group, Layer, Networks, Reach, Table, TableEffect, TableSpec};
 pub use process::{Delivery, Processes, Reception, Sent};
-pub use shaping::{ClassSpec, Root, Shapeable, Shaping, Shown};
+pub use shaping::{Imposition, Root, Shapeable, Shaping, Shown};
 pub use sockets::{Destroyer, Ended, Place, PortOwner, Sockets};
 pub use storage::{Space, Storage};
 pub(crate) use tracking::DNS;
@@ -86,6 +86,9 @@ pub enum KernelError {
         /// Whose.
         device: String,
     },
+    /// Other faults of the network are there that it cannot be beside.
+    #[error("{0}")]
+    InTheWay(String),
     /// The network has no device but loopback.
     #[error("the network has no device but loopback, so there is no link to disturb")]
     NoLink,

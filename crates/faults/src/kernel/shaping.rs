@@ -1,14 +1,15 @@
 //! Queueing disciplines: classes that hurt the packets sent to them, on the devices of a network.
 
+mod linux;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deadstick_core::fault::Impairment;
+use deadstick_core::fault::{Flow, Impairment};
 use deadstick_core::identity::NetworkIdentity;
-use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
+use deadstick_core::ledger::CapturedQdisc;
 
-use super::{KernelError, Linux};
-use crate::network::{Namespace, ifb, knock, qdisc};
+use super::{KernelError, Layer, Table};
 
 /// A device, and what queues its packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,6 @@ pub struct Shapeable {
     pub device: String,
     /// Its root qdisc.
     pub root: Root,
-    /// The minor numbers of our classes that are in use.
-    pub minors: Vec<u16>,
 }
 
 /// A root qdisc.
@@ -40,29 +39,50 @@ pub enum Root {
     },
 }
 
-/// A class to be made.
+/// What packets of one way suffer: classes, and the tables that send them there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassSpec {
-    /// Its numbers.
-    pub id: TrafficClass,
-    /// What the packets sent to it suffer.
+pub struct Imposition {
+    /// The name of the table that chooses them; ours begin with `deadstick-` and the fault's id.
+    pub name: String,
+    /// Where it takes them.
+    pub layer: Layer,
+    /// How long it acts.
+    pub lease: Duration,
+    /// Which packets: those that are sent, or those that are received.
+    pub flow: Flow,
+    /// What they suffer.
     pub impairment: Impairment,
-    /// By netem; else there is only the rate.
-    pub netem: bool,
-    /// A root qdisc that somebody set up steps aside.
-    pub replacing: bool,
+    /// What the classes carry.
+    pub mark: u32,
+    /// The devices that packets are sent by; whether a root qdisc that somebody set up there steps aside.
+    pub devices: Vec<(String, bool)>,
 }
 
-/// What the kernel shows of a class of ours.
+impl Imposition {
+    /// What the number of a mark is made from: as many bits of this as a class carries.
+    #[must_use]
+    pub const fn mark_of(number: u64) -> u32 {
+        crate::network::qdisc::as_mark(number)
+    }
+
+    /// The names of its tables.
+    #[must_use]
+    pub fn tables(&self) -> Vec<String> {
+        let adopting = self.flow.is_by_socket().then(|| format!("{}-adopt", self.name));
+        std::iter::once(self.name.clone()).chain(adopting).collect()
+    }
+}
+
+/// What the kernel shows of the classes that a fault's packets go through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Packets that have left it.
+    /// Packets that have left them.
     pub sent: u64,
-    /// Packets it dropped.
+    /// Packets they dropped.
     pub dropped: u64,
-    /// Packets that wait in it now.
+    /// Packets that wait in them now.
     pub waiting: u64,
-    /// Its options are what it was made with, as far as the kernel shows them.
+    /// They are all there, and what they were made to be, as far as the kernel shows it.
     pub as_asked: bool,
 }
 
@@ -78,51 +98,41 @@ pub trait Shaping: Send + Sync {
     /// # Errors
     /// The kernel does not show enough of it.
     fn capture(&self, network: &NetworkIdentity, device: &str) -> Result<Vec<CapturedQdisc>, KernelError>;
-    /// Puts a class on a device, below our root qdisc, which is made if need be; no packet goes there by itself.
+    /// Looks whether it can be imposed beside what is there; nothing is touched.
     ///
     /// # Errors
-    /// A root qdisc that somebody set up is there, or the kernel refuses; part of it may be there then.
-    fn add_class(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        class: &ClassSpec,
-    ) -> Result<(), KernelError>;
-    /// Makes a device that gives back what it is given, with a class on it; says its number.
+    /// Something is in the way, or the kernel does not say.
+    fn fits(&self, network: &NetworkIdentity, imposition: &Imposition) -> Result<(), KernelError>;
+    /// Makes the classes on the devices, or on the device that gives back what was received, with those for packets that
+    /// other faults choose as well; then installs the tables that send packets there. Nobody else's come between.
     ///
     /// # Errors
-    /// The kernel refuses; part of it may be there then.
-    fn add_intake(
+    /// Something is in the way, or the kernel refuses; part of it may be there then.
+    fn impose(
         &self,
         network: &NetworkIdentity,
-        name: &str,
-        mark: u32,
-        class: &ClassSpec,
-    ) -> Result<u32, KernelError>;
-    /// What a class of ours has done so far; none when it is not there.
+        imposition: &Imposition,
+    ) -> Result<Vec<Box<dyn Table>>, KernelError>;
+    /// What its classes have done so far; none when they are not there.
     ///
     /// # Errors
     /// The network is gone, or the kernel does not say.
-    fn shown(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        class: &ClassSpec,
-    ) -> Result<Option<Shown>, KernelError>;
-    /// Removes our class from a device, and our root qdisc with the last of them (or at once where no class is named), and
-    /// puts back what was captured; says whether there was anything to do.
+    fn shown(&self, network: &NetworkIdentity, imposition: &Imposition)
+    -> Result<Option<Shown>, KernelError>;
+    /// Removes the classes with a mark from a device, and our root qdisc with the last of all (or at once where no mark is
+    /// named), and puts back what was captured; says whether there was anything to do.
     ///
     /// # Errors
     /// The network is gone, the kernel refuses, or somebody has set up something else there.
-    fn remove_class(
+    fn remove_classes(
         &self,
         network: &NetworkIdentity,
         device: &str,
         handle: u16,
-        class: Option<TrafficClass>,
+        mark: Option<u32>,
         put_back: &[CapturedQdisc],
     ) -> Result<bool, KernelError>;
-    /// Removes a device of ours; says whether it was there.
+    /// Removes a device of ours if nobody's classes are left on it; says whether it did.
     ///
     /// # Errors
     /// The network is gone, or the kernel refuses.
@@ -139,73 +149,4 @@ pub trait Shaping: Send + Sync {
         datagrams: u32,
         patience: Duration,
     ) -> Result<(), KernelError>;
-}
-
-impl Shaping for Linux {
-    fn shapeable(&self, network: &NetworkIdentity) -> Result<Vec<Shapeable>, KernelError> {
-        Ok(Namespace::open(network)?.run(qdisc::shapeable)??)
-    }
-
-    fn capture(&self, network: &NetworkIdentity, device: &str) -> Result<Vec<CapturedQdisc>, KernelError> {
-        let captured = Namespace::open(network)?.run(|| qdisc::capture(device))??;
-        qdisc::rehearse(device, &captured)?;
-        Ok(captured)
-    }
-
-    fn add_class(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        class: &ClassSpec,
-    ) -> Result<(), KernelError> {
-        Namespace::open(network)?.run(|| qdisc::add(device, class))?
-    }
-
-    fn add_intake(
-        &self,
-        network: &NetworkIdentity,
-        name: &str,
-        mark: u32,
-        class: &ClassSpec,
-    ) -> Result<u32, KernelError> {
-        Namespace::open(network)?.run(|| {
-            let link = ifb::make(name, mark)?;
-            qdisc::add(name, class)?;
-            Ok(link.index)
-        })?
-    }
-
-    fn shown(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        class: &ClassSpec,
-    ) -> Result<Option<Shown>, KernelError> {
-        Ok(Namespace::open(network)?.run(|| qdisc::shown(device, class))??)
-    }
-
-    fn remove_class(
-        &self,
-        network: &NetworkIdentity,
-        device: &str,
-        handle: u16,
-        class: Option<TrafficClass>,
-        put_back: &[CapturedQdisc],
-    ) -> Result<bool, KernelError> {
-        Namespace::find(network)?.run(|| qdisc::remove(device, handle, class, put_back))?
-    }
-
-    fn remove_device(&self, network: &NetworkIdentity, name: &str, mark: u32) -> Result<bool, KernelError> {
-        Ok(Namespace::find(network)?.run(|| ifb::remove(name, mark))??)
-    }
-
-    fn knock(
-        &self,
-        network: &NetworkIdentity,
-        peer: SocketAddr,
-        datagrams: u32,
-        patience: Duration,
-    ) -> Result<(), KernelError> {
-        Namespace::open(network)?.run(|| knock::knock(peer, datagrams, patience))?
-    }
 }

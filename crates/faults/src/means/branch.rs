@@ -1,16 +1,19 @@
-//! Classes that hurt alike on the devices of a network, and what chooses the packets for them.
+//! What hurts packets on the devices of a network, and the tables that choose them.
 //!
-//! Owns which devices, which numbers and which undo. What is sent is hurt where it leaves: by a class on each device. What is
-//! received is led through a device that gives it back, and hurt by a class there. Leaves the tables to whoever installs
-//! them: without one a branch is inert, so several may wait for their turn.
+//! Owns which devices, which marks, which names and which undo. What is sent is hurt where it leaves: by classes on each
+//! device. What is received is led through a device that gives it back, and hurt by classes there. Which classes those are
+//! depends on who else is there, and is decided when they are made ([`crate::network::qdisc`]).
+
+use std::time::Duration;
 
 use deadstick_core::fault::{Direction, Flow, Impairment};
 use deadstick_core::identity::NetworkIdentity;
-use deadstick_core::ledger::{CapturedQdisc, TrafficClass, Undo};
+use deadstick_core::ledger::{CapturedQdisc, Undo};
 
 use super::Site;
+use super::table::Held;
 use crate::error::FaultError;
-use crate::kernel::{ClassSpec, KernelError, Root, Shapeable, Shown, TableEffect};
+use crate::kernel::{Imposition, KernelError, Layer, Root, Shapeable, Shown};
 use crate::network::{ifb, qdisc};
 
 /// What a branch is made for.
@@ -19,57 +22,77 @@ pub(crate) struct Wanted {
     pub(crate) network: NetworkIdentity,
     pub(crate) impairment: Impairment,
     pub(crate) flow: Flow,
-    /// By netem; else there is only the rate.
-    pub(crate) netem: bool,
+    pub(crate) layer: Layer,
     /// A root qdisc that somebody set up steps aside.
     pub(crate) replace: bool,
 }
 
-/// Classes that are, or will be, there.
+/// Classes and tables that are, or will be, there.
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
     wanted: Wanted,
-    class: TrafficClass,
+    /// The name of its first table, with which those of the others begin.
+    name: String,
+    mark: u32,
     /// The devices that packets leave by, each with the root qdisc that steps aside.
     devices: Vec<(String, Vec<CapturedQdisc>)>,
-    /// The device that received packets are led through, with its mark.
-    intake: Option<(String, u32)>,
 }
 
-/// The class on a device that gives back what it is given. No device that packets leave by has this minor number, so that
-/// the priority a packet keeps from here means nothing there.
-const INTAKE: u16 = 1;
-
 impl Branch {
-    /// Looks at the devices and chooses numbers. `which` tells branches of one fault apart.
-    pub(crate) async fn prepare(site: &Site, wanted: Wanted, which: u8) -> Result<Self, FaultError> {
+    /// Looks at the devices, and at those whose packets it would share. `name` is that of its first table.
+    pub(crate) async fn prepare(site: &Site, wanted: Wanted, name: String) -> Result<Self, FaultError> {
         let refused = |error: FaultError| match error {
             FaultError::Apply { why, residue: None } => FaultError::refused(why, "nothing was touched"),
             other => other,
         };
-        let digest = digest(&site.id, which);
-        let mut branch = Self {
-            class: TrafficClass { minor: INTAKE, mark: (digest >> 16) as u16 },
-            devices: Vec::new(),
-            intake: None,
-            wanted,
-        };
+        let mark = Imposition::mark_of(digest(&name));
+        let mut branch = Self { mark, name, devices: Vec::new(), wanted };
         if branch.wanted.flow.direction != Direction::Ingress {
             let network = branch.wanted.network.clone();
             let all = site.blocking(move |kernel| kernel.shapeable(&network)).await.map_err(refused)?;
-            let all = chosen(all, branch.wanted.flow.iface.as_deref())?;
-            branch.class.minor = free_minor(digest as u16, &all);
-            for one in all {
+            for one in chosen(all, branch.wanted.flow.iface.as_deref())? {
                 let captured = branch.step_aside(site, &one).await.map_err(refused)?;
                 branch.devices.push((one.device, captured));
             }
         }
-        if branch.wanted.flow.direction != Direction::Egress {
-            let name = format!("{}{:06x}", ifb::PREFIX, (digest >> 40) & 0xff_ffff);
-            // A group of zero is that of every device.
-            branch.intake = Some((name, (digest >> 8) as u32 | 1));
+        for imposition in branch.impositions(Duration::ZERO) {
+            let network = branch.wanted.network.clone();
+            let hint = "give both to one fault, or end the other one first; nothing was touched";
+            site.blocking(move |kernel| match kernel.fits(&network, &imposition) {
+                Err(KernelError::InTheWay(why)) => Ok(Err(FaultError::refused(why, hint))),
+                other => other.map(Ok),
+            })
+            .await
+            .map_err(refused)??;
         }
         Ok(branch)
+    }
+
+    /// One for what is sent, one for what is received.
+    fn impositions(&self, lease: Duration) -> Vec<Imposition> {
+        let Wanted { impairment, flow, layer, .. } = &self.wanted;
+        let ways = match flow.direction {
+            Direction::Both => vec![Direction::Egress, Direction::Ingress],
+            one => vec![one],
+        };
+        let one = |direction: Direction| {
+            let received = direction == Direction::Ingress;
+            Imposition {
+                name: if received { format!("{}-in", self.name) } else { self.name.clone() },
+                layer: *layer,
+                lease,
+                flow: Flow { direction, ..flow.clone() },
+                impairment: impairment.clone(),
+                mark: self.mark,
+                devices: if received { Vec::new() } else { self.names() },
+            }
+        };
+        ways.into_iter().map(one).collect()
+    }
+
+    /// The devices that packets leave by; whether something steps aside there.
+    fn names(&self) -> Vec<(String, bool)> {
+        self.devices.iter().map(|(device, captured)| (device.clone(), !captured.is_empty())).collect()
     }
 
     async fn step_aside(&self, site: &Site, one: &Shapeable) -> Result<Vec<CapturedQdisc>, FaultError> {
@@ -91,81 +114,50 @@ impl Branch {
         }
     }
 
-    /// How the classes are taken back, when the tables are gone.
+    /// How it is taken back. The tables first: from then on nothing is chosen, and the classes are inert.
     pub(crate) fn undo(&self) -> Vec<Undo> {
         let network = &self.wanted.network;
-        let devices = self.devices.iter().map(|(device, put_back)| Undo::RemoveQdisc {
+        let tables = self.impositions(Duration::ZERO).into_iter().flat_map(|one| one.tables());
+        let tables = tables.map(|table| Undo::RemoveTable { network: network.clone(), table });
+        let remove = |device: &str, handle: u16, put_back: &[CapturedQdisc]| Undo::RemoveQdisc {
             network: network.clone(),
-            device: device.clone(),
-            handle: qdisc::HANDLE,
-            class: Some(self.class),
-            put_back: put_back.clone(),
-        });
-        let intake = self.intake.iter().map(|(device, mark)| Undo::RemoveDevice {
-            network: network.clone(),
-            device: device.clone(),
-            mark: *mark,
-        });
-        devices.chain(intake).collect()
+            device: device.to_owned(),
+            handle,
+            mark: Some(self.mark),
+            put_back: put_back.to_vec(),
+        };
+        let sent = self.devices.iter().map(|(device, put_back)| remove(device, qdisc::HANDLE, put_back));
+        let mut undo: Vec<Undo> = tables.chain(sent).collect();
+        if self.wanted.flow.direction != Direction::Egress {
+            let device = ifb::NAME_OF_INTAKE.to_owned();
+            undo.push(remove(&device, qdisc::INTAKE_HANDLE, &[]));
+            undo.push(Undo::RemoveDevice { network: network.clone(), device, mark: ifb::MARK });
+        }
+        undo
     }
 
-    /// Makes the classes, inert; says what sends packets to them.
-    pub(crate) async fn apply(&self, site: &Site) -> Result<Vec<TableEffect>, FaultError> {
-        let mut effects = Vec::new();
-        let Wanted { network, flow, .. } = &self.wanted;
-        for (device, captured) in &self.devices {
-            let (network, device) = (network.clone(), device.clone());
-            let spec = self.spec(self.class, !captured.is_empty());
-            site.blocking(move |kernel| kernel.add_class(&network, &device, &spec)).await?;
+    /// Makes the classes and installs the tables, which act for this long.
+    pub(crate) async fn apply(&self, site: &Site, lease: Duration) -> Result<Vec<Held>, FaultError> {
+        let mut tables = Vec::new();
+        for imposition in self.impositions(lease) {
+            let network = self.wanted.network.clone();
+            let held = site.blocking(move |kernel| kernel.impose(&network, &imposition)).await?;
+            tables.extend(held.into_iter().map(Held::from));
         }
-        if !self.devices.is_empty() {
-            let flow = Flow { direction: Direction::Egress, ..flow.clone() };
-            effects.push(TableEffect::Classify { flow, class: qdisc::class(self.class) });
-        }
-        if let Some((name, mark)) = self.intake.clone() {
-            let (network, spec) = (network.clone(), self.spec(self.intake_class(), false));
-            let device = site.blocking(move |kernel| kernel.add_intake(&network, &name, mark, &spec)).await?;
-            let flow = Flow { direction: Direction::Ingress, ..flow.clone() };
-            effects.push(TableEffect::Forward { flow, class: qdisc::class(self.intake_class()), device });
-        }
-        Ok(effects)
-    }
-
-    const fn intake_class(&self) -> TrafficClass {
-        TrafficClass { minor: INTAKE, ..self.class }
-    }
-
-    fn spec(&self, id: TrafficClass, replacing: bool) -> ClassSpec {
-        let Wanted { impairment, netem, .. } = &self.wanted;
-        ClassSpec { id, impairment: impairment.clone(), netem: *netem, replacing }
+        Ok(tables)
     }
 
     /// What the kernel shows of it: of what is sent, and of what is received. None where it does nothing that way.
     pub(crate) async fn shown(&self, site: &Site) -> Result<(Option<Shown>, Option<Shown>), FaultError> {
-        let spec = self.spec(self.class, false);
-        let own = self.devices.iter().map(|(device, _)| (device.clone(), spec.clone())).collect();
-        let spec = self.spec(self.intake_class(), false);
-        let intake = self.intake.iter().map(|(device, _)| (device.clone(), spec.clone())).collect();
-        Ok((self.sum(site, own).await?, self.sum(site, intake).await?))
-    }
-
-    async fn sum(&self, site: &Site, classes: Vec<(String, ClassSpec)>) -> Result<Option<Shown>, FaultError> {
-        if classes.is_empty() {
-            return Ok(None);
+        let (mut sent, mut received) = (None, None);
+        for imposition in self.impositions(Duration::ZERO) {
+            let way = if imposition.flow.direction == Direction::Ingress { &mut received } else { &mut sent };
+            let network = self.wanted.network.clone();
+            let shown = site.blocking(move |kernel| kernel.shown(&network, &imposition)).await?;
+            // What is not there is not as asked.
+            *way = Some(shown.unwrap_or_default());
         }
-        let network = self.wanted.network.clone();
-        let all = move |kernel: &dyn crate::kernel::Kernel| {
-            let mut sum = Shown { as_asked: true, ..Shown::default() };
-            for (device, spec) in classes {
-                let one = kernel.shown(&network, &device, &spec)?.unwrap_or_default();
-                sum.sent += one.sent;
-                sum.dropped += one.dropped;
-                sum.waiting += one.waiting;
-                sum.as_asked &= one.as_asked;
-            }
-            Ok(Some(sum))
-        };
-        site.blocking(all).await
+        Ok((sent, received))
     }
 }
 
@@ -184,20 +176,10 @@ fn chosen(all: Vec<Shapeable>, iface: Option<&str>) -> Result<Vec<Shapeable>, Fa
     Ok(found)
 }
 
-/// A minor number that no device has, from this one on.
-fn free_minor(first: u16, devices: &[Shapeable]) -> u16 {
-    let mut candidates = (0..u16::MAX).map(|step| first.wrapping_add(step));
-    let is_free = |minor: &u16| {
-        *minor > INTAKE && *minor < u16::MAX && devices.iter().all(|one| !one.minors.contains(minor))
-    };
-    // With all of them in use the first one is taken, and making the class fails by name.
-    candidates.find(is_free).unwrap_or(first.max(INTAKE + 1))
-}
-
-/// Numbers that tell faults apart, from a fault's name (FNV-1a, and a last stir so that every bit counts).
-fn digest(id: &str, which: u8) -> u64 {
+/// A number that tells names apart (FNV-1a, and a last stir so that every bit counts).
+fn digest(name: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = id.bytes().chain([which]).fold(0xcbf2_9ce4_8422_2325, step);
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
@@ -205,23 +187,19 @@ fn digest(id: &str, which: u8) -> u64 {
 mod tests {
     use super::*;
 
-    fn device(name: &str, minors: Vec<u16>) -> Shapeable {
-        Shapeable { device: name.to_owned(), root: Root::Default, minors }
+    fn device(name: &str) -> Shapeable {
+        Shapeable { device: name.to_owned(), root: Root::Default }
     }
 
     #[test]
-    fn numbers_are_free_and_never_those_of_the_intake() {
-        let devices = [device("a", vec![7, 8]), device("b", vec![9])];
-        assert_eq!(free_minor(7, &devices), 10);
-        assert_eq!(free_minor(0, &[]), 2);
-        assert_eq!(free_minor(u16::MAX, &[device("a", vec![2])]), 3);
-        assert_ne!(digest("a", 0), digest("a", 1));
-        assert_ne!(digest("a", 0), digest("b", 0));
+    fn names_have_marks_of_their_own() {
+        let names = (0..1_000).map(|number| Imposition::mark_of(digest(&format!("deadstick-{number}"))));
+        assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 1_000);
     }
 
     #[test]
     fn a_device_that_is_not_there_is_refused_by_name() {
-        let devices = || vec![device("eth0", Vec::new()), device("eth1", Vec::new())];
+        let devices = || vec![device("eth0"), device("eth1")];
         assert_eq!(chosen(devices(), Some("eth1")).expect("found").len(), 1);
         assert_eq!(chosen(devices(), None).expect("found").len(), 2);
         let refused = chosen(devices(), Some("eth2")).expect_err("refused").to_string();

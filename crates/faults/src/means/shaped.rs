@@ -1,4 +1,5 @@
 //! Traffic classes that hurt: owned tables choose packets, and netem or HTB under our root qdisc makes them late, few or slow.
+//! Packets that several faults choose suffer from all of them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::table::{self, DISCARD, Held};
 use super::{Effect, Means, Prepared, Site, Step, lossy, relayed, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
-use crate::kernel::{Layer, Shown};
-use crate::network::qdisc;
+use crate::kernel::Shown;
+use crate::network::{ifb, qdisc};
 use crate::plan::{HostFacts, Planned, PlannedObject};
 
 /// Plans packets that suffer: by netem, by HTB where only the rate counts, or by a relay for one peer where there is no netem.
@@ -28,7 +29,7 @@ pub(crate) fn plan(
     let Impaired { impairment, flow, replace } = impaired;
     table::check(flow, host)?;
     can_be_kept(impairment)?;
-    let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
+    let only_rate = qdisc::suffered::is_only_rate(impairment);
     if is_for_rules(impairment, flow, host) {
         return Ok(lossy::plan(network, impairment.loss, flow, target, host));
     }
@@ -38,31 +39,33 @@ pub(crate) fn plan(
     ways_are_open(flow, host)?;
     let means = if only_rate { "htb" } else { "htb with netem" };
     let mut objects = Vec::new();
+    let shared = format!(
+        "and at most {} with the faults there that may be for the same packets",
+        qdisc::together::MOST - 1
+    );
     if flow.direction != Direction::Ingress {
         let device = flow.iface.as_deref().map_or("each device".to_owned(), |name| format!("device {name}"));
         let aside = if *replace { "; a root qdisc that somebody set up steps aside" } else { "" };
         objects.push(PlannedObject::new(
-            format!("a class below the root qdisc of {device} of that network, {means}: {impairment}{aside}"),
-            "remove the class by number and mark, and the root qdisc by its reserved handle when no class is left; what was \
-             there takes its place again",
+            format!("a class below the root qdisc of {device} of that network, {means}: {impairment}; {shared}{aside}"),
+            "remove the classes by mark, and the root qdisc by its reserved handle when no class is left; what was there \
+             takes its place again",
         ));
     }
     if flow.direction != Direction::Egress {
         objects.push(PlannedObject::new(
-            format!("an ifb device deadstick… in that network, with a class, {means}: {impairment}"),
-            "remove the device by name and mark",
+            format!(
+                "the ifb device {} in that network, with a class, {means}: {impairment}; {shared}",
+                ifb::NAME_OF_INTAKE
+            ),
+            "remove the classes by mark, and the device by name and mark when no class is left",
         ));
     }
     objects.push(table::owned(&network, &chooses(flow)));
     let ask = table::asked(flow, target);
-    let wanted = Wanted {
-        network,
-        impairment: impairment.clone(),
-        flow: flow.clone(),
-        netem: !only_rate,
-        replace: *replace,
-    };
-    Ok(Planned::new(Shaped { wanted, layer: table::layer(host), ask }, objects))
+    let (impairment, flow) = (impairment.clone(), flow.clone());
+    let wanted = Wanted { network, impairment, flow, layer: table::layer(host), replace: *replace };
+    Ok(Planned::new(Shaped { wanted, ask }, objects))
 }
 
 fn chooses(flow: &Flow) -> String {
@@ -134,7 +137,6 @@ pub(super) fn ways_are_open(flow: &Flow, host: &HostFacts) -> Result<(), FaultEr
 #[derive(Clone, Debug)]
 struct Shaped {
     wanted: Wanted,
-    layer: Layer,
     ask: Option<SocketAddr>,
 }
 
@@ -143,30 +145,21 @@ struct Shaping {
     branch: Branch,
     /// How long the peer took to answer before.
     plain: Option<Duration>,
-    tables: [Held; 2],
+    tables: Vec<Held>,
 }
 
 impl Means for Shaped {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
-            let branch = Branch::prepare(site, self.wanted.clone(), 0).await?;
+            let branch = Branch::prepare(site, self.wanted.clone(), site.table_name()).await?;
             let plain = match self.ask.filter(|ask| ask.port() != DISCARD && self.is_timed()) {
                 Some(ask) => time(site, &self.wanted.network, ask, Timed::Connect, self.late()).await?,
                 None => None,
             };
-            // The tables first: from then on nothing is chosen, and the classes are inert.
-            let table = |table| Undo::RemoveTable { network: self.wanted.network.clone(), table };
-            let tables = names(site).map(table).into_iter();
-            let undo = Undo::All { steps: tables.chain(branch.undo()).collect() };
-            let tables = [Held::default(), Held::default()];
-            Ok(Prepared::new(undo, Shaping { means: self.clone(), branch, plain, tables }))
+            let undo = Undo::All { steps: branch.undo() };
+            Ok(Prepared::new(undo, Shaping { means: self.clone(), branch, plain, tables: Vec::new() }))
         })
     }
-}
-
-/// One table for what is sent and one for what is received: they take packets at different hooks.
-fn names(site: &Site) -> [String; 2] {
-    [site.table_name(), format!("{}-in", site.table_name())]
 }
 
 impl Shaped {
@@ -190,11 +183,7 @@ impl Shaped {
 impl Effect for Shaping {
     fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()> {
         Box::pin(async move {
-            let effects = self.branch.apply(site).await?;
-            let Shaped { wanted, layer, .. } = &self.means;
-            for ((held, name), effect) in self.tables.iter_mut().zip(names(site)).zip(effects) {
-                held.install_as(name, site, &wanted.network, *layer, effect).await?;
-            }
+            self.tables = self.branch.apply(site, site.left()).await?;
             Ok(())
         })
     }
@@ -215,8 +204,11 @@ impl Effect for Shaping {
 
     fn release(self: Box<Self>) -> BoxFuture<'static, bool> {
         Box::pin(async move {
-            let [first, second] = self.tables;
-            first.release().await | second.release().await
+            let mut held = false;
+            for table in self.tables {
+                held |= table.release().await;
+            }
+            held
         })
     }
 }

@@ -121,6 +121,12 @@ pub(crate) const fn unasked(flow: Option<&Flow>) -> (Duration, &'static str) {
 #[derive(Default)]
 pub(crate) struct Held(Option<Box<dyn Table>>);
 
+impl From<Box<dyn Table>> for Held {
+    fn from(table: Box<dyn Table>) -> Self {
+        Self(Some(table))
+    }
+}
+
 impl Held {
     /// Installs it, with what is left of the lease.
     pub(crate) async fn install(
@@ -130,22 +136,10 @@ impl Held {
         layer: Layer,
         effect: TableEffect,
     ) -> Result<(), FaultError> {
-        self.install_as(site.table_name(), site, network, layer, effect).await
+        self.install_for(site.left(), site.table_name(), site, network, layer, effect).await
     }
 
-    /// The same under another name.
-    pub(crate) async fn install_as(
-        &mut self,
-        name: String,
-        site: &Site,
-        network: &NetworkIdentity,
-        layer: Layer,
-        effect: TableEffect,
-    ) -> Result<(), FaultError> {
-        self.install_for(site.left(), name, site, network, layer, effect).await
-    }
-
-    /// The same for a shorter time.
+    /// The same for a shorter time, under another name.
     pub(crate) async fn install_for(
         &mut self,
         lease: Duration,

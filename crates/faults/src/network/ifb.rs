@@ -1,6 +1,6 @@
 //! Devices that give back what they are given, as if it had just been received (`ifb`): where received packets queue.
 //!
-//! Ours are named `deadstick` and a number, and carry a mark as the number of their device group.
+//! Ours is one for each network, whichever faults use it, and carries a mark as the number of its device group.
 
 use super::links::{self, Link};
 use super::wire::{self, ACK, CREATE, DUMP, Message, REQUEST, u32_at};
@@ -8,6 +8,10 @@ use super::{Netlink, NetlinkError};
 
 /// What the name of every device of ours begins with.
 pub(crate) const PREFIX: &str = "deadstick";
+/// The name of the one that received packets are led through.
+pub(crate) const NAME_OF_INTAKE: &str = "deadstick-in";
+/// Its group, which no device has by itself.
+pub(crate) const MARK: u32 = 0x6465_6164;
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
@@ -32,20 +36,24 @@ pub(crate) fn make(name: &str, mark: u32) -> Result<Link, NetlinkError> {
     links::named(name)?.ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENODEV).into())
 }
 
-/// Removes one of ours; says whether it was there. One of the same name without the mark is left alone.
-pub(crate) fn remove(name: &str, mark: u32) -> Result<bool, NetlinkError> {
+/// The number of the one of this name, if it is ours. One of the same name without the mark is somebody else's.
+pub(crate) fn find(name: &str, mark: u32) -> Result<Option<u32>, NetlinkError> {
     let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
     let answers = netlink.ask("list the devices", Message::new(GET_LINK, REQUEST | DUMP, &[0; 16]))?;
-    let ours = answers.iter().find_map(|(_, body)| {
+    Ok(answers.iter().find_map(|(_, body)| {
         let attributes = body.get(16..)?;
         let kind = wire::find(wire::find(attributes, INFORMATION)?, KIND).map(wire::text)?;
         let named = wire::text(wire::find(attributes, NAME)?);
         let group = u32_at(wire::find(attributes, GROUP)?, 0)?;
         (named == name && kind == "ifb" && group == mark).then(|| u32_at(body, 4)).flatten()
-    });
-    let Some(index) = ours else { return Ok(false) };
+    }))
+}
+
+/// Removes one of ours; says whether it was there. One of the same name without the mark is left alone.
+pub(crate) fn remove(name: &str, mark: u32) -> Result<bool, NetlinkError> {
+    let Some(index) = find(name, mark)? else { return Ok(false) };
     let message = Message::new(DELETE_LINK, REQUEST | ACK, &header(index, 0));
-    match netlink.commit("remove the ifb device", vec![message]) {
+    match Netlink::open(libc::NETLINK_ROUTE)?.commit("remove the ifb device", vec![message]) {
         Ok(()) => Ok(true),
         // Owner and guardian may both be at it.
         Err(error) if error.errno() == Some(libc::ENODEV) => Ok(false),

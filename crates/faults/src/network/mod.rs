@@ -9,6 +9,7 @@ pub(crate) mod groups;
 pub(crate) mod ifb;
 pub(crate) mod knock;
 pub(crate) mod links;
+pub(crate) mod member;
 mod namespace;
 pub(crate) mod nft;
 pub(crate) mod owners;

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::diag::Connection;
 use super::links::Link;
+use super::member::Member;
 use super::wire::{self, DUMP, Message, REQUEST};
 use super::{Netlink, NetlinkError};
 use crate::kernel::{Group, TableSpec};
+use crate::undo::TABLE_PREFIX;
 
 mod batch;
 mod chooser;
+mod classes;
 mod effect;
 mod expression;
 mod hooks;
@@ -28,6 +31,8 @@ const SUBSYSTEM: u16 = 10;
 const GET_TABLE: u16 = 1;
 const GET_RULE: u16 = 7;
 const INET: u8 = 1;
+/// Of a table: bytes that the kernel keeps and does not look at.
+const USER_DATA: u16 = 6;
 const NETDEV: u8 = 5;
 
 /// Installs the table on this socket, in one transaction.
@@ -70,6 +75,23 @@ pub(crate) fn is_there(name: &str) -> Result<bool, NetlinkError> {
         }
     }
     Ok(false)
+}
+
+/// What the tables of ours in the network of the calling thread say of the classes they send packets to.
+pub(crate) fn members() -> Result<Vec<Member>, NetlinkError> {
+    let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
+    let mut members = Vec::new();
+    for family in [NETDEV, INET] {
+        let answers = netlink.ask("list the nftables tables", request(GET_TABLE, REQUEST | DUMP, family))?;
+        let read = |body: &[u8]| {
+            let attributes = body.get(4..)?;
+            let name = wire::text(wire::find(attributes, 1)?);
+            let said = wire::find(attributes, USER_DATA)?;
+            if name.starts_with(TABLE_PREFIX) { Member::decode(&name, said) } else { None }
+        };
+        members.extend(answers.iter().filter_map(|(_, body)| read(body)));
+    }
+    Ok(members)
 }
 
 /// How many packets the table's rules have chosen so far; the calling thread is in its network.

@@ -1,28 +1,32 @@
 //! Queueing disciplines of the network that the calling thread is in: ours put in and taken out, by a reserved handle.
 //!
-//! Owns the tree that hurts chosen packets: an HTB root, one class below it for each fault, whom nobody reaches unless an
-//! nftables rule sends it there, and below that class netem, or a plain queue where only the rate counts. What no rule chose takes
-//! HTB's direct queue and meets no limit. The root is made with the first class and goes with the last; a root qdisc that
-//! somebody set up is never touched, or captured ([`capture`]) and put back.
+//! Owns the tree that hurts chosen packets: an HTB root with classes below it, which nobody reaches unless an nftables rule
+//! sends it there. Which classes a fault has is for [`classes`] and [`together`]; below each of them is netem, or a plain
+//! queue where only the rate counts ([`suffered`]). What no rule chose takes HTB's direct queue and meets no limit. The root
+//! is made with the first class and goes with the last; a root qdisc that somebody set up is never touched, or captured
+//! ([`capture`]) and put back.
 
-use deadstick_core::fault::Impairment;
-use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
+use deadstick_core::ledger::CapturedQdisc;
 
 use super::links::{self, Link};
 use super::turn::Turn;
 use super::wire::{ACK, CREATE, Message, REQUEST};
 use super::{Netlink, NetlinkError};
-use crate::kernel::{ClassSpec, KernelError, Root, Shapeable, Shown};
+use crate::kernel::{KernelError, Root, Shapeable};
 
 mod capture;
+pub(crate) mod classes;
 mod distribution;
 mod dump;
 mod netem;
 mod options;
+pub(crate) mod suffered;
+mod sum;
+pub(crate) mod together;
 
 pub(crate) use capture::{capture, rehearse};
-pub(crate) use netem::{LONGEST_JITTER, Netem};
-pub(crate) use options::SLOWEST;
+pub(crate) use netem::LONGEST_JITTER;
+pub(crate) use options::{SLOWEST, as_mark};
 
 use dump::Object;
 
@@ -37,23 +41,23 @@ const ROOT: u32 = 0xffff_ffff;
 const REPLACE: u16 = 0x400 | 0x100;
 /// The major number of our root qdisc.
 pub(crate) const HANDLE: u16 = 0xdead;
+/// That of the root of the device which received packets are led through. No other device has it, so that the priority a
+/// packet keeps from there means nothing to them.
+pub(crate) const INTAKE_HANDLE: u16 = 0xdeae;
+/// In its place in a packet's priority, before the device is reached.
+pub(crate) const WAITING: u16 = 0xdeab;
 const HTB: &str = "htb";
-
-/// A class of ours as rules name it: what is set as a packet's priority.
-pub(crate) const fn class(id: TrafficClass) -> u32 {
-    major(HANDLE) | id.minor as u32
-}
 
 const fn major(handle: u16) -> u32 {
     (handle as u32) << 16
 }
 
-/// The root qdisc among those of one device.
-fn root(qdiscs: &[Object]) -> (Root, Option<&Object>) {
+/// The root qdisc among those of one device, where ours has this number.
+fn root(qdiscs: &[Object], handle: u16) -> (Root, Option<&Object>) {
     let Some(root) = qdiscs.iter().find(|one| one.parent == ROOT && one.handle != 0) else {
         return (Root::Default, None);
     };
-    let is_ours = root.kind == HTB && root.handle == major(HANDLE);
+    let is_ours = root.kind == HTB && root.handle == major(handle);
     let options = root.options.as_deref().unwrap_or(&[]);
     let which = if is_ours {
         Root::Ours { replaced: options::has_replaced(options) }
@@ -68,11 +72,8 @@ pub(crate) fn shapeable() -> Result<Vec<Shapeable>, NetlinkError> {
     let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
     let mut all = Vec::new();
     for link in links::links()? {
-        let root = root(&dump::qdiscs(&mut netlink, link.index)?).0;
-        let ours = |one: &Object| one.handle & 0xffff_0000 == major(HANDLE);
-        let classes = dump::classes(&mut netlink, link.index)?;
-        let minors = classes.iter().filter(|one| ours(one)).map(|one| (one.handle & 0xffff) as u16).collect();
-        all.push(Shapeable { device: link.name, root, minors });
+        let root = root(&dump::qdiscs(&mut netlink, link.index)?, HANDLE).0;
+        all.push(Shapeable { device: link.name, root });
     }
     Ok(all)
 }
@@ -82,101 +83,63 @@ fn link(device: &str) -> Result<Link, NetlinkError> {
     Ok(links::named(device)?.ok_or_else(gone)?)
 }
 
-fn turn() -> Result<Turn, KernelError> {
+/// Waits for the turn at the qdiscs of the calling thread's network.
+pub(crate) fn turn() -> Result<Turn, KernelError> {
     Turn::take().map_err(|source| KernelError::Call { doing: "wait for the turn at the qdiscs", source })
 }
 
-/// Puts a class on a device, and the root above it where it is not there yet.
-pub(crate) fn add(device: &str, spec: &ClassSpec) -> Result<(), KernelError> {
-    let link = link(device)?;
-    let _turn = turn()?;
-    let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
-    match root(&dump::qdiscs(&mut netlink, link.index)?).0 {
-        Root::Ours { replaced: false } => {}
-        Root::Default => commit_root(&mut netlink, &link, false)?,
-        Root::Foreign { .. } if spec.replacing => commit_root(&mut netlink, &link, true)?,
-        Root::Foreign { kind, handle } => {
-            return Err(KernelError::ForeignQdisc { device: link.name, kind, handle });
-        }
-        Root::Ours { replaced: true } => return Err(KernelError::Replaced { device: link.name }),
-    }
-    let make = |kind, handle, parent| {
-        Message::new(kind, REQUEST | ACK | CREATE, &header(link.index, handle, parent))
-    };
-    let own = class(spec.id);
-    let mut class_message = make(NEW_CLASS, own, major(HANDLE));
-    class_message.text(KIND, HTB).nest(OPTIONS, |to| options::htb_class(to, spec.id, spec.impairment.rate));
-    netlink.commit("add the htb class", vec![class_message])?;
-    // The kernel gives the leaf a number that is free.
-    let mut leaf = make(NEW, 0, own);
-    if spec.netem {
-        leaf.text(KIND, "netem").attr(OPTIONS, &Netem::from(&spec.impairment).encode());
-        netlink.commit("add the netem qdisc", vec![leaf])?;
-    } else {
-        leaf.text(KIND, "pfifo").attr(OPTIONS, &options::fifo());
-        netlink.commit("add the queue of the slow link", vec![leaf])?;
-    }
-    Ok(())
-}
-
-fn commit_root(netlink: &mut Netlink, link: &Link, replacing: bool) -> Result<(), NetlinkError> {
+fn commit_root(netlink: &mut Netlink, link: &Link, handle: u16, replacing: bool) -> Result<(), NetlinkError> {
     let flags = if replacing { REPLACE } else { CREATE };
-    let mut root = Message::new(NEW, REQUEST | ACK | flags, &header(link.index, major(HANDLE), ROOT));
+    let mut root = Message::new(NEW, REQUEST | ACK | flags, &header(link.index, major(handle), ROOT));
     root.text(KIND, HTB).nest(OPTIONS, |to| options::htb_root(to, replacing));
     netlink.commit("add the htb root qdisc", vec![root])
 }
 
-/// What a class of ours has done.
-pub(crate) fn shown(device: &str, spec: &ClassSpec) -> Result<Option<Shown>, NetlinkError> {
-    let link = link(device)?;
-    let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
-    let Some(found) = find(&dump::classes(&mut netlink, link.index)?, spec.id) else { return Ok(None) };
-    let leaves = dump::qdiscs(&mut netlink, link.index)?;
-    let Some(leaf) = leaves.iter().find(|one| one.parent == class(spec.id)) else { return Ok(None) };
-    let held = leaf.options.as_deref().and_then(Netem::decode);
-    let netem = match held {
-        Some(held) if leaf.kind == "netem" => Netem::from(&spec.impairment).is_shown_as(&held),
-        _ => !spec.netem,
-    };
-    Ok(Some(Shown {
-        sent: leaf.sent,
-        dropped: leaf.dropped,
-        waiting: leaf.waiting,
-        as_asked: netem && options::rate(&found) == spec.impairment.rate,
-    }))
+/// The classes of our root on a device.
+fn own_classes(netlink: &mut Netlink, link: &Link, handle: u16) -> Result<Vec<Object>, NetlinkError> {
+    let mut classes = dump::classes(netlink, link.index)?;
+    // A netem that carries another one has a class of its own.
+    classes.retain(|one| one.kind == HTB && one.handle & 0xffff_0000 == major(handle));
+    Ok(classes)
 }
 
-/// The options of the class that is ours by number and mark.
-fn find(classes: &[Object], id: TrafficClass) -> Option<Vec<u8>> {
-    let found = classes.iter().find(|one| one.kind == HTB && one.handle == class(id))?;
-    let options = found.options.as_deref()?;
-    (options::mark(options) == Some(id.mark)).then(|| options.to_vec())
+fn has_mark(class: &Object, mark: u32) -> bool {
+    class.options.as_deref().is_some_and(|options| options::has_mark(options, mark))
 }
 
-/// Removes our class, our root with the last of them, and puts back what was there.
+/// Removes a fault's classes, our root with the last class, and puts back what was there. Without a mark everything goes.
 pub(crate) fn remove(
     device: &str,
     handle: u16,
-    class_id: Option<TrafficClass>,
+    mark: Option<u32>,
     put_back: &[CapturedQdisc],
 ) -> Result<bool, KernelError> {
-    let Some(link) = links::named(device)? else { return Ok(false) };
+    if links::named(device)?.is_none() {
+        return Ok(false);
+    }
     let _turn = turn()?;
+    // Looked for again: whoever had the turn may have removed it.
+    let Some(link) = links::named(device)? else { return Ok(false) };
     let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
     let qdiscs = dump::qdiscs(&mut netlink, link.index)?;
-    let is_ours = root(&qdiscs).1.is_some_and(|root| root.kind == HTB && root.handle == major(handle));
-    if !is_ours {
+    if !matches!(root(&qdiscs, handle).0, Root::Ours { .. }) {
         return capture::put_back_if_missing(&mut netlink, &link, put_back);
     }
     let delete =
         |kind, handle, parent| Message::new(kind, REQUEST | ACK, &header(link.index, handle, parent));
-    if let Some(id) = class_id {
-        let there = find(&dump::classes(&mut netlink, link.index)?, id).is_some();
-        if there {
-            netlink.commit("remove the htb class", vec![delete(DELETE_CLASS, class(id), 0)])?;
+    if let Some(mark) = mark {
+        let classes = own_classes(&mut netlink, &link, handle)?;
+        let ours = |handle: u32| classes.iter().any(|one| one.handle == handle && has_mark(one, mark));
+        // What others put below a limit of this fault is for packets that it chose: nobody chooses them any more.
+        let gone: Vec<_> = classes.iter().filter(|one| ours(one.handle) || ours(one.parent)).collect();
+        // A class that carries others goes after them.
+        let (limits, leaves): (Vec<&Object>, Vec<&Object>) =
+            gone.iter().partition(|one| classes.iter().any(|other| other.parent == one.handle));
+        for one in leaves.iter().chain(&limits) {
+            netlink.commit("remove the htb class", vec![delete(DELETE_CLASS, one.handle, 0)])?;
         }
-        if !dump::classes(&mut netlink, link.index)?.is_empty() {
-            return Ok(there);
+        if classes.len() > gone.len() {
+            return Ok(!gone.is_empty());
         }
     }
     if put_back.is_empty() {
@@ -185,6 +148,13 @@ pub(crate) fn remove(
         capture::put_back(&mut netlink, &link, put_back)?;
     }
     Ok(true)
+}
+
+/// Whether classes of ours are on the device that received packets are led through.
+pub(crate) fn is_used(device: &str) -> Result<bool, KernelError> {
+    let Some(link) = links::named(device)? else { return Ok(false) };
+    let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
+    Ok(!own_classes(&mut netlink, &link, INTAKE_HANDLE)?.is_empty())
 }
 
 /// Puts an HTB qdisc on loopback of the calling thread's network, which must be one made for this.
@@ -197,7 +167,7 @@ pub(crate) fn probe_htb() -> Result<(), NetlinkError> {
 /// The same with netem.
 pub(crate) fn probe_netem() -> Result<(), NetlinkError> {
     let mut message = on_loopback();
-    message.text(KIND, "netem").attr(OPTIONS, &Netem::from(&Impairment::default()).encode());
+    message.text(KIND, "netem").attr(OPTIONS, &netem::Netem::default().encode());
     Netlink::open(libc::NETLINK_ROUTE)?.commit("add a netem qdisc", vec![message])
 }
 

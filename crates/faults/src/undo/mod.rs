@@ -159,8 +159,8 @@ async fn carry_out(
         Undo::ForgetRedirected { network, port } => {
             network::forget_redirected(kernel.as_ref(), network, *port)
         }
-        Undo::RemoveQdisc { network, device, handle, class, put_back } => {
-            network::remove_qdisc(kernel.as_ref(), network, device, *handle, *class, put_back)
+        Undo::RemoveQdisc { network, device, handle, mark, put_back } => {
+            network::remove_qdisc(kernel.as_ref(), network, device, *handle, *mark, put_back)
         }
         Undo::RemoveDevice { network, device, mark } => {
             network::remove_device(kernel.as_ref(), network, device, *mark)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
-use deadstick_core::ledger::{CapturedQdisc, TrafficClass};
+use deadstick_core::ledger::CapturedQdisc;
 
 use super::{UndoFailure, Undone, until};
 use crate::kernel::{Kernel, KernelError, Questions};
@@ -19,22 +19,19 @@ pub(super) fn remove_qdisc(
     network: &NetworkIdentity,
     device: &str,
     handle: u16,
-    class: Option<TrafficClass>,
+    mark: Option<u32>,
     put_back: &[CapturedQdisc],
 ) -> Result<Undone, UndoFailure> {
     let inside = format!("nsenter --net={} tc", network.path().display());
     let root = format!("{inside} qdisc del dev {device} root handle {handle:x}:");
-    let manual = match (class, put_back.first()) {
+    let manual = match (mark, put_back.first()) {
         (_, Some(root_before)) => {
             format!("{root} # and set up {} {:x}: again", root_before.kind, root_before.handle >> 16)
         }
-        (Some(class), None) => format!(
-            "{inside} class del dev {device} classid {handle:x}:{:x}; {root} # the second one if `{inside} class show dev {device}` shows no other",
-            class.minor
-        ),
+        (Some(_), None) => format!("{root} # which ends every impairment of {device}"),
         (None, None) => root,
     };
-    gone_with_its_network(kernel.remove_class(network, device, handle, class, put_back), manual)
+    gone_with_its_network(kernel.remove_classes(network, device, handle, mark, put_back), manual)
 }
 
 pub(super) fn remove_device(

@@ -14,6 +14,7 @@ mod life;
 mod machine;
 mod rate;
 mod shares;
+mod together;
 mod told;
 mod trial;
 mod wire;

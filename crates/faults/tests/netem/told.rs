@@ -1,7 +1,9 @@
 //! What netem is told, and what the kernel says it was told.
 
-use deadstick_core::ledger::TrafficClass;
-use deadstick_faults::kernel::{ClassSpec, Linux, Shaping};
+use std::time::Duration;
+
+use deadstick_core::fault::{Direction, Flow};
+use deadstick_faults::kernel::{Imposition, Layer, Linux, Shaping};
 
 use crate::machine;
 use crate::wire::Wire;
@@ -31,19 +33,24 @@ fn is_shown_again() {
     let before = wire.state();
     let network = wire.target().network.expect("a network");
     let device = Linux.shapeable(&network).expect("listed").remove(0).device;
-    let id = TrafficClass { minor: 2, mark: 0xffff };
+    let mark = Imposition::mark_of(0xffff);
     for words in TOLD {
-        let impairment = words.parse().expect("an impairment");
-        let spec = ClassSpec { id, impairment, netem: true, replacing: false };
-        Linux.add_class(&network, &device, &spec).expect(words);
-        let shown = Linux.shown(&network, &device, &spec).expect("asked").expect("it is there");
+        let one = Imposition {
+            name: "deadstick-told".to_owned(),
+            layer: Layer::Device,
+            lease: Duration::from_secs(60),
+            flow: Flow { direction: Direction::Egress, ..Flow::default() },
+            impairment: words.parse().expect("an impairment"),
+            mark,
+            devices: vec![(device.clone(), false)],
+        };
+        let tables = Linux.impose(&network, &one).expect(words);
+        let shown = Linux.shown(&network, &one).expect("asked").expect("it is there");
         assert!(shown.as_asked, "{words}: {shown:?}");
-        let other = ClassSpec { impairment: "loss=12.5%".parse().expect("an impairment"), ..spec };
-        assert!(
-            !Linux.shown(&network, &device, &other).expect("asked").expect("it is there").as_asked,
-            "{words}"
-        );
-        assert!(Linux.remove_class(&network, &device, 0xdead, Some(id), &[]).expect("removed"));
+        let other = Imposition { impairment: "loss=12.5%".parse().expect("an impairment"), ..one };
+        assert!(!Linux.shown(&network, &other).expect("asked").expect("it is there").as_asked, "{words}");
+        drop(tables);
+        assert!(Linux.remove_classes(&network, &device, 0xdead, Some(mark), &[]).expect("removed"));
     }
     assert_eq!(wire.state(), before);
 }

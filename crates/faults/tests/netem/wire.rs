@@ -165,6 +165,13 @@ impl Wire {
         commands.iter().map(answer).collect()
     }
 
+    /// The queueing disciplines of the target's end.
+    pub(crate) fn queues(&self) -> String {
+        let run = || std::process::Command::new("tc").args(["qdisc", "show"]).output();
+        let output = enter(&network(self.pair.client.pid()), run).expect("entered").expect("it runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Has the traffic control program do something to the target's end.
     pub(crate) fn by_tc(&self, words: &str) {
         let tc = || std::process::Command::new("tc").args(words.split(' ')).status();

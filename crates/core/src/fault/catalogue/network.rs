@@ -71,7 +71,7 @@ const TABLE: &str = "CAP_NET_ADMIN, nftables";
 const NETEM: &str = "CAP_NET_ADMIN, nftables, netem (without it: a relay for one TCP peer)";
 const TABLE_UNDO: &str =
     "the table is removed; the kernel does so itself when its owner dies or the lease ends";
-const QDISC_UNDO: &str = "the table is removed, by the kernel too, and with it the effect; guardian or ledger remove the idle classes";
+const QDISC_UNDO: &str = "the table is removed, by the kernel too, and with it the effect; guardian or ledger remove the idle classes, and packets suffer from every other fault that is for them as before";
 
 pub(super) const KINDS: &[Kind] = &[
     Kind {

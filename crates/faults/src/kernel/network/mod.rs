@@ -69,21 +69,33 @@ pub enum TableEffect {
         /// Only these.
         flow: Flow,
     },
-    /// What is sent goes through this traffic class.
+    /// What is sent is counted into a traffic class: the code of this effect into the number of the class, so that packets
+    /// which several such tables choose come to the class of those together. Packets that are told by their socket are
+    /// taken where no device is known to others yet, and reach their class by [`TableEffect::Adopt`].
     Classify {
         /// Only these packets.
         flow: Flow,
-        /// The class: major number of its qdisc in the upper half, minor in the lower.
-        class: u32,
+        /// The code.
+        code: u16,
+        /// What the table says about itself to others.
+        said: Vec<u8>,
     },
-    /// What is received goes through a traffic class of another device first, one that gives back what it gets (`ifb`).
+    /// Packets that were told by their socket are led to the classes of the device they leave by.
+    Adopt {
+        /// Only over this flow's device.
+        flow: Flow,
+    },
+    /// What is received goes through a traffic class of another device first, one that gives back what it gets (`ifb`); the
+    /// class is found as with [`TableEffect::Classify`].
     Forward {
         /// Only these packets.
         flow: Flow,
-        /// The class, on that device.
-        class: u32,
+        /// The code.
+        code: u16,
         /// The number of the device.
         device: u32,
+        /// What the table says about itself to others.
+        said: Vec<u8>,
     },
     /// Questions to name servers, loopback included, end at a local port instead.
     Questions {
@@ -120,6 +132,7 @@ impl TableEffect {
             | Self::Oversize { flow, .. }
             | Self::Hush { flow }
             | Self::Classify { flow, .. }
+            | Self::Adopt { flow }
             | Self::Forward { flow, .. } => Some(flow),
         }
     }

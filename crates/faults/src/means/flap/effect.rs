@@ -10,7 +10,7 @@ use super::super::branch::Branch;
 use super::super::table::{Held, SILENCE};
 use super::super::{Effect, Site, Step, failed, seen, unseen};
 use super::turner::{Turner, Turns};
-use super::{Flapping, Spell, name};
+use super::{Flapping, Spell};
 use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::Reach;
@@ -33,15 +33,7 @@ impl Effect for Flap {
             let mut tables: [Vec<Held>; 2] = Default::default();
             for (number, spell) in self.means.spells().enumerate() {
                 let branch = self.branches.get(number).and_then(Option::as_ref);
-                let effects = self.means.effects(site, spell, branch).await?;
-                for (which, effect) in effects.into_iter().enumerate() {
-                    let mut held = Held::default();
-                    let (network, layer) = (&self.means.network, self.means.layer);
-                    // It begins to act when the turns begin.
-                    let moment = Duration::from_millis(1);
-                    held.install_for(moment, name(site, number, which), site, network, layer, effect).await?;
-                    tables[number].push(held);
-                }
+                tables[number] = self.means.tables(site, spell, number, branch).await?;
             }
             let [bad, good] = tables;
             self.turner.take(bad, good);

@@ -10,17 +10,19 @@ mod turner;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use deadstick_core::fault::{Direction, Fault, Flow, Impairment, ResolvedTarget};
+use deadstick_core::fault::{Fault, Flow, Impairment, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use deadstick_core::units::HumanDuration;
 
 use super::branch::{Branch, Wanted};
-use super::table::{self, DISCARD};
+use super::table::{self, DISCARD, Held};
 use super::{Means, Prepared, Site, Step, shaped};
 use crate::error::FaultError;
 use crate::kernel::{Layer, TableEffect};
+use crate::network::qdisc;
 use crate::plan::{HostFacts, Planned, PlannedObject};
 use effect::Flap;
 use turner::Turns;
@@ -55,10 +57,10 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
             Spell::Lose(parts) => {
                 format!("loses {}% of {chosen}", f64::from(*parts) * 100.0 / f64::from(TableEffect::PARTS))
             }
-            Spell::Hurt { impairment, .. } => {
+            Spell::Hurt { impairment } => {
                 objects.push(PlannedObject::new(
-                    format!("classes below our root qdisc, or on an ifb device of ours, in that network: {impairment}"),
-                    "remove the classes by number and mark, the device by name and mark; without the table they are inert",
+                    format!("classes below our root qdisc, or on the ifb device of ours, in that network: {impairment}"),
+                    "remove the classes by mark, the device by name and mark; without the table they are inert",
                 ));
                 format!("sends {chosen} through those classes")
             }
@@ -79,7 +81,7 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
 enum Spell {
     Cut,
     Lose(u32),
-    Hurt { impairment: Impairment, netem: bool },
+    Hurt { impairment: Impairment },
 }
 
 impl Spell {
@@ -89,7 +91,7 @@ impl Spell {
             return Ok(Self::Lose(parts(impairment)));
         }
         shaped::can_be_kept(impairment)?;
-        let only_rate = Impairment { rate: impairment.rate, ..Impairment::default() } == *impairment;
+        let only_rate = qdisc::suffered::is_only_rate(impairment);
         if !only_rate && !host.netem {
             return Err(FaultError::refused(
                 format!("turns with {impairment} need netem, which this kernel does not have"),
@@ -97,7 +99,7 @@ impl Spell {
             ));
         }
         shaped::ways_are_open(flow, host)?;
-        Ok(Self::Hurt { impairment: impairment.clone(), netem: !only_rate })
+        Ok(Self::Hurt { impairment: impairment.clone() })
     }
 }
 
@@ -122,32 +124,35 @@ struct Flapping {
 }
 
 impl Flapping {
-    async fn branch(&self, site: &Site, spell: &Spell, which: u8) -> Result<Option<Branch>, FaultError> {
-        let Spell::Hurt { impairment, netem } = spell else { return Ok(None) };
+    async fn branch(&self, site: &Site, spell: &Spell, which: usize) -> Result<Option<Branch>, FaultError> {
+        let Spell::Hurt { impairment } = spell else { return Ok(None) };
         let wanted = Wanted {
             network: self.network.clone(),
             impairment: impairment.clone(),
             flow: self.flow.clone(),
-            netem: *netem,
+            layer: self.layer,
             replace: false,
         };
-        Branch::prepare(site, wanted, which).await.map(Some)
+        Branch::prepare(site, wanted, name(site, which)).await.map(Some)
     }
 
-    /// Makes what a spell needs, and says what the tables do.
-    async fn effects(
+    /// Makes what a spell needs; its tables begin to act when the turns begin.
+    async fn tables(
         &self,
         site: &Site,
         spell: &Spell,
+        which: usize,
         branch: Option<&Branch>,
-    ) -> Result<Vec<TableEffect>, FaultError> {
-        match (spell, branch) {
-            (_, Some(branch)) => branch.apply(site).await,
-            (Spell::Lose(parts), None) => {
-                Ok(vec![TableEffect::Lose { flow: self.flow.clone(), parts: *parts }])
-            }
-            _ => Ok(vec![TableEffect::Cut { flow: self.flow.clone() }]),
-        }
+    ) -> Result<Vec<Held>, FaultError> {
+        let moment = Duration::from_millis(1);
+        let effect = match (spell, branch) {
+            (_, Some(branch)) => return branch.apply(site, moment).await,
+            (Spell::Lose(parts), None) => TableEffect::Lose { flow: self.flow.clone(), parts: *parts },
+            _ => TableEffect::Cut { flow: self.flow.clone() },
+        };
+        let mut held = Held::default();
+        held.install_for(moment, name(site, which), site, &self.network, self.layer, effect).await?;
+        Ok(vec![held])
     }
 
     fn spells(&self) -> impl Iterator<Item = &Spell> {
@@ -155,26 +160,19 @@ impl Flapping {
     }
 }
 
-/// The names of the tables: for each spell one, or one for each way where they are at different hooks.
-fn name(site: &Site, spell: usize, table: usize) -> String {
-    match (spell, table) {
-        (0, 0) => site.table_name(),
-        _ => format!("{}-{spell}{table}", site.table_name()),
-    }
+/// The name of a spell's table; those of its further ones begin with it.
+fn name(site: &Site, spell: usize) -> String {
+    if spell == 0 { site.table_name() } else { format!("{}-{spell}", site.table_name()) }
 }
 
 impl Means for Flapping {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
-            let (mut branches, mut steps, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut branches, mut steps) = (Vec::new(), Vec::new());
             for (number, spell) in self.spells().enumerate() {
-                let branch = self.branch(site, spell, u8::try_from(number).unwrap_or(0)).await?;
-                let tables = if branch.is_some() && self.flow.direction == Direction::Both { 2 } else { 1 };
-                steps.extend((0..tables).map(|table| Undo::RemoveTable {
-                    network: self.network.clone(),
-                    table: name(site, number, table),
-                }));
-                classes.extend(branch.iter().flat_map(Branch::undo));
+                let branch = self.branch(site, spell, number).await?;
+                let table = Undo::RemoveTable { network: self.network.clone(), table: name(site, number) };
+                steps.extend(branch.as_ref().map_or_else(|| vec![table], Branch::undo));
                 branches.push(branch);
             }
             let mut reach = None;
@@ -183,8 +181,6 @@ impl Means for Flapping {
                 reach =
                     Some(site.blocking(move |kernel| kernel.reach(&network, ask, table::BASELINE)).await?);
             }
-            // The tables first: from then on nothing is chosen, and the classes are inert.
-            steps.extend(classes);
             let undo = if let [_] = steps.as_slice() { steps.remove(0) } else { Undo::All { steps } };
             let turner = Arc::default();
             Ok(Prepared::new(undo, Flap { means: self.clone(), branches, reach, turner, thread: None }))

@@ -42,10 +42,20 @@ impl<'a> Batch<'a> {
         Self { table, lease, hooks, links, sets: 0, messages: vec![mark(BATCH_BEGIN)] }
     }
 
-    /// Begins with the owned table and the set of its devices, which every rule asks.
-    pub(super) fn of_table(table: &'a str, lease: Duration, hooks: Hooks, links: &'a [Link]) -> Self {
+    /// Begins with the owned table and the set of its devices, which every rule asks. `said` is what the table says about
+    /// itself.
+    pub(super) fn of_table(
+        table: &'a str,
+        lease: Duration,
+        hooks: Hooks,
+        links: &'a [Link],
+        said: &[u8],
+    ) -> Self {
         let mut batch = Self::open(table, lease, hooks, links);
-        batch.message(NEW_TABLE, CREATE).text(1, table).be32(2, OWNER);
+        let new = batch.message(NEW_TABLE, CREATE).text(1, table).be32(2, OWNER);
+        if !said.is_empty() {
+            new.attr(super::USER_DATA, said);
+        }
         // Only tools that print a set read the type of its key: 20 is a device number, 0 has no name.
         let id = batch.new_set(LINKS, SET_WITH_TIMEOUTS, 20, &[4], links.len());
         batch.link_elements(id);
@@ -90,20 +100,22 @@ impl<'a> Batch<'a> {
 
     /// A chain of one side; packets pass it unless a rule says otherwise.
     pub(super) fn chain(&mut self, side: Side, priority: i32) {
+        self.chain_as(side.name(), side, priority);
+    }
+
+    /// The same by another name.
+    pub(super) fn chain_as(&mut self, name: &str, side: Side, priority: i32) {
         let (table, links, hooks) = (self.table, self.links, self.hooks);
-        self.message(NEW_CHAIN, CREATE).text(1, table).text(3, side.name()).text(7, "filter").nest(
-            4,
-            |hook| {
-                hook.be32(1, hooks.number(side)).be32(2, priority.cast_unsigned());
-                if hooks == Hooks::Devices {
-                    hook.nest(4, |devices| {
-                        for link in links {
-                            devices.text(1, &link.name);
-                        }
-                    });
-                }
-            },
-        );
+        self.message(NEW_CHAIN, CREATE).text(1, table).text(3, name).text(7, "filter").nest(4, |hook| {
+            hook.be32(1, hooks.number(side)).be32(2, priority.cast_unsigned());
+            if hooks == Hooks::Devices {
+                hook.nest(4, |devices| {
+                    for link in links {
+                        devices.text(1, &link.name);
+                    }
+                });
+            }
+        });
     }
 
     /// A chain in which outgoing connections can be sent elsewhere.
@@ -122,11 +134,21 @@ impl<'a> Batch<'a> {
         self.rule_with(side, |list| rest.iter().for_each(|expression| expression.write(list)));
     }
 
+    /// A chain by another name, and its only rule.
+    pub(super) fn chain_of(&mut self, name: &str, side: Side, priority: i32, rule: &[Expression]) {
+        self.chain_as(name, side, priority);
+        self.rule_in(name, side, |list| rule.iter().for_each(|expression| expression.write(list)));
+    }
+
     /// A rule; it asks whether the lease still runs before anything else.
     pub(super) fn rule_with(&mut self, side: Side, fill: impl FnOnce(&mut Message)) {
+        self.rule_in(side.name(), side, fill);
+    }
+
+    fn rule_in(&mut self, chain: &str, side: Side, fill: impl FnOnce(&mut Message)) {
         let table = self.table;
         let lease = [side.device(), Expression::InSet { set: LINKS.to_owned(), register: FIRST_REGISTER }];
-        self.message(NEW_RULE, APPEND).text(1, table).text(2, side.name()).nest(4, |list| {
+        self.message(NEW_RULE, APPEND).text(1, table).text(2, chain).nest(4, |list| {
             lease.iter().for_each(|expression| expression.write(list));
             fill(list);
         });

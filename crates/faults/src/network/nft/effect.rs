@@ -6,8 +6,9 @@ use deadstick_core::fault::{Direction, Flow, Refusal};
 
 use super::batch::Batch;
 use super::chooser::{Chooser, Chosen, Header, PORT_PROTOCOLS, WITH_PORTS};
+use super::classes;
 use super::expression::{self, Expression, TCP};
-use super::hooks::{FIRST, Hooks, LAST, Side};
+use super::hooks::{FIRST, Hooks, Side};
 use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::diag::Connection;
 use crate::network::links::Link;
@@ -25,8 +26,8 @@ pub(super) fn hooks(spec: &TableSpec) -> Hooks {
         TableEffect::Refuse { .. } | TableEffect::Questions { .. } | TableEffect::Redirect { .. } => {
             Hooks::Sockets
         }
-        // Its connections are listed: packets need not be asked for their socket.
-        TableEffect::Hush { .. } => at(spec.layer),
+        // Its connections are listed, or its packets were chosen before: they need not be asked for their socket.
+        TableEffect::Hush { .. } | TableEffect::Adopt { .. } => at(spec.layer),
         other if other.flow().is_some_and(Flow::is_by_socket) => Hooks::Sockets,
         _ => at(spec.layer),
     }
@@ -46,7 +47,11 @@ pub(super) fn messages(
     connections: &[Connection],
     group: Option<&Group>,
 ) -> Vec<Message> {
-    let mut batch = Batch::of_table(&spec.name, spec.lease, hooks(spec), links);
+    let said = match &spec.effect {
+        TableEffect::Classify { said, .. } | TableEffect::Forward { said, .. } => said.as_slice(),
+        _ => &[],
+    };
+    let mut batch = Batch::of_table(&spec.name, spec.lease, hooks(spec), links, said);
     match &spec.effect {
         TableEffect::Silence => each_side(&mut batch, &Flow::default(), group, &[Expression::Drop]),
         TableEffect::Cut { flow } => each_side(&mut batch, flow, group, &[Expression::Drop]),
@@ -56,12 +61,8 @@ pub(super) fn messages(
         TableEffect::Hush { flow } => hush(&mut batch, flow.direction, connections),
         TableEffect::Refuse { flow, with } => refuse(&mut batch, flow, group, *with),
         TableEffect::Oversize { flow, above } => oversize(&mut batch, flow, group, *above),
-        TableEffect::Classify { flow, class } => {
-            side(&mut batch, Side::Out, FIRST, &chooser(flow, group), &[Expression::Classify(*class)]);
-        }
-        TableEffect::Forward { flow, class, device } => {
-            let sent = [Expression::Classify(*class), Expression::Forward(*device)];
-            side(&mut batch, Side::In, LAST, &chooser(flow, group), &sent);
+        TableEffect::Classify { .. } | TableEffect::Adopt { .. } | TableEffect::Forward { .. } => {
+            classes::rules(&mut batch, &spec.effect, group);
         }
         TableEffect::Questions { askers, port, mark } => batch.questions(askers, *port, *mark),
         TableEffect::Redirect { peer, port, mark } => {
@@ -74,11 +75,11 @@ pub(super) fn messages(
     batch.finish()
 }
 
-fn chooser(flow: &Flow, group: Option<&Group>) -> Chooser {
+pub(super) fn chooser(flow: &Flow, group: Option<&Group>) -> Chooser {
     Chooser::new(flow, group)
 }
 
-fn sets(batch: &mut Batch<'_>, chooser: &Chooser) {
+pub(super) fn sets(batch: &mut Batch<'_>, chooser: &Chooser) {
     for (name, set) in chooser.sets() {
         batch.peer_set(&name, set);
     }
@@ -96,15 +97,6 @@ fn each_side(batch: &mut Batch<'_>, flow: &Flow, group: Option<&Group>, done: &[
         for matches in chooser.matches(side) {
             batch.rule(side, &[&matches, done].concat());
         }
-    }
-}
-
-/// One chain and its rules.
-fn side(batch: &mut Batch<'_>, side: Side, priority: i32, chooser: &Chooser, done: &[Expression]) {
-    sets(batch, chooser);
-    batch.chain(side, priority);
-    for matches in chooser.matches(side) {
-        batch.rule(side, &[&matches, done].concat());
     }
 }
 

@@ -8,6 +8,8 @@ use crate::network::wire::{self, Message};
 /// The first of the registers of four bytes.
 pub(super) const FIRST_REGISTER: u32 = 8;
 const VERDICT_REGISTER: u32 = 0;
+const DROP: u32 = 0;
+const ACCEPT: u32 = 1;
 const META_PROTOCOL: u32 = 1;
 const META_PRIORITY: u32 = 2;
 const META_MARK: u32 = 3;
@@ -65,8 +67,20 @@ pub(super) enum Expression {
     Reset,
     /// Counts the packet and answers it with ICMP: the port cannot be reached.
     Unreachable,
-    /// Counts the packet and gives it to this traffic class.
+    /// Goes on only for packets whose priority has this number in its upper half.
+    PriorityIn(u16),
+    /// Goes on only for the others.
+    PriorityOutside(u16),
+    /// Counts the packet and gives it this priority.
     Classify(u32),
+    /// Counts the packet and turns these bits of its priority around.
+    Turn(u32),
+    /// Gives the packet this priority without counting it.
+    SetPriority(u32),
+    /// Turns these bits of its priority around, without counting it.
+    TurnQuietly(u32),
+    /// Goes no further in this chain; chains of others see the packet.
+    Done,
     /// Gives the packet to the device of this number, and no later hook sees it.
     Forward(u32),
     /// Counts the packet and sends its connection to this local port.
@@ -123,13 +137,19 @@ impl Expression {
             Self::Discard => discard(list),
             Self::Reset => reject(list, 1, 0),
             Self::Unreachable => reject(list, 2, 1),
+            Self::PriorityIn(half) => priority(list, EQUAL, *half),
+            Self::PriorityOutside(half) => priority(list, DIFFERENT, *half),
             Self::Classify(class) => {
                 element(list, "counter", |_| {});
-                load(list, &class.to_ne_bytes());
-                element(list, "meta", |data| {
-                    data.be32(3, FIRST_REGISTER).be32(2, META_PRIORITY);
-                });
+                set_priority(list, *class);
             }
+            Self::Turn(bits) => {
+                element(list, "counter", |_| {});
+                turn_priority(list, *bits);
+            }
+            Self::SetPriority(class) => set_priority(list, *class),
+            Self::TurnQuietly(bits) => turn_priority(list, *bits),
+            Self::Done => verdict(list, ACCEPT),
             Self::Forward(device) => {
                 load(list, &device.to_ne_bytes());
                 element(list, "fwd", |data| {
@@ -154,10 +174,14 @@ pub(super) fn element(list: &mut Message, name: &str, fill: impl FnOnce(&mut Mes
 }
 
 fn discard(list: &mut Message) {
+    verdict(list, DROP);
+}
+
+fn verdict(list: &mut Message, code: u32) {
     element(list, "immediate", |data| {
         data.be32(1, VERDICT_REGISTER).nest(2, |value| {
             value.nest(2, |verdict| {
-                verdict.be32(1, 0);
+                verdict.be32(1, code);
             });
         });
     });
@@ -181,6 +205,39 @@ fn load(list: &mut Message, bytes: &[u8]) {
 fn meta(list: &mut Message, key: u32) {
     element(list, "meta", |data| {
         data.be32(1, FIRST_REGISTER).be32(2, key);
+    });
+}
+
+/// The register's four bytes: those of a mask are kept, and those of another number turned around.
+fn bitwise(list: &mut Message, mask: u32, turned: u32) {
+    element(list, "bitwise", |data| {
+        data.be32(1, FIRST_REGISTER).be32(2, FIRST_REGISTER).be32(3, 4);
+        for (kind, number) in [(4, mask), (5, turned)] {
+            data.nest(kind, |value| {
+                value.attr(1, &number.to_ne_bytes());
+            });
+        }
+    });
+}
+
+fn priority(list: &mut Message, operation: u32, half: u16) {
+    meta(list, META_PRIORITY);
+    bitwise(list, 0xffff_0000, 0);
+    compare(list, operation, &(u32::from(half) << 16).to_ne_bytes());
+}
+
+fn set_priority(list: &mut Message, class: u32) {
+    load(list, &class.to_ne_bytes());
+    element(list, "meta", |data| {
+        data.be32(3, FIRST_REGISTER).be32(2, META_PRIORITY);
+    });
+}
+
+fn turn_priority(list: &mut Message, bits: u32) {
+    meta(list, META_PRIORITY);
+    bitwise(list, u32::MAX, bits);
+    element(list, "meta", |data| {
+        data.be32(3, FIRST_REGISTER).be32(2, META_PRIORITY);
     });
 }
 

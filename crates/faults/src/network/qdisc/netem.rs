@@ -1,15 +1,10 @@
 //! The options of netem as bytes, and back.
 //!
 //! Owns the turn from an impairment to the kernel's fixed-point numbers. The rate is not among them: HTB above keeps it,
-//! with netem and without.
+//! with netem and without. What several impairments come to is for [`super::suffered`] to say.
 
 use std::time::Duration;
 
-use deadstick_core::fault::Impairment;
-use deadstick_core::fault::link::Distribution;
-use deadstick_core::units::Percent;
-
-use super::distribution;
 use crate::network::wire;
 
 /// Packets netem keeps at once: a second of a busy 1 Gbit/s link.
@@ -36,28 +31,55 @@ pub(crate) struct Netem {
     delay_ns: u64,
     jitter_ns: u64,
     loss: u32,
-    /// That a burst of losses begins, and that it ends.
-    bursts: Option<(u32, u32)>,
+    bursts: Option<Bursts>,
     duplicate: u32,
     corrupt: u32,
     reorder: u32,
-    /// The kernel does not show it: what is read back has the even one.
-    distribution: Distribution,
+    /// The kernel does not show what it draws from: what is read back has none.
+    spread: Vec<i16>,
 }
 
-impl From<&Impairment> for Netem {
-    fn from(impairment: &Impairment) -> Self {
-        let bursts = impairment.burst_chances().map(|(begins, ends)| (chance(begins), chance(ends)));
-        let share = |percent: Percent| chance(percent.ratio());
+/// Losses in bursts, as the model of Gilbert and Elliott has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bursts {
+    begins: u32,
+    ends: u32,
+    /// That a packet outside of any burst is lost.
+    between: u32,
+}
+
+/// What netem is to do, in the units of the world; chances are ratios.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Told {
+    pub(super) delay: Duration,
+    pub(super) jitter: Duration,
+    /// What delays are drawn from, in shares of the jitter times 8192; evenly where it is empty.
+    pub(super) spread: Vec<i16>,
+    /// Of packets by themselves; with bursts, of those outside of any.
+    pub(super) loss: f64,
+    /// That a burst of losses begins, and that it ends.
+    pub(super) bursts: Option<(f64, f64)>,
+    pub(super) duplicate: f64,
+    pub(super) corrupt: f64,
+    pub(super) reorder: f64,
+}
+
+impl From<&Told> for Netem {
+    fn from(told: &Told) -> Self {
+        let bursts = told.bursts.map(|(begins, ends)| Bursts {
+            begins: chance(begins),
+            ends: chance(ends),
+            between: chance(told.loss),
+        });
         Self {
-            delay_ns: nanoseconds(impairment.delay.0),
-            jitter_ns: nanoseconds(impairment.jitter.0.min(LONGEST_JITTER)),
-            loss: if bursts.is_some() { 0 } else { share(impairment.loss) },
+            delay_ns: nanoseconds(told.delay),
+            jitter_ns: nanoseconds(told.jitter.min(LONGEST_JITTER)),
+            loss: if bursts.is_some() { 0 } else { chance(told.loss) },
             bursts,
-            duplicate: share(impairment.duplicate),
-            corrupt: share(impairment.corrupt),
-            reorder: share(impairment.reorder),
-            distribution: impairment.distribution,
+            duplicate: chance(told.duplicate),
+            corrupt: chance(told.corrupt),
+            reorder: chance(told.reorder),
+            spread: told.spread.clone(),
         }
     }
 }
@@ -93,14 +115,14 @@ impl Netem {
         if self.corrupt > 0 {
             attribute(&mut bytes, CORRUPT, &words([self.corrupt, 0]));
         }
-        if let Some((begins, ends)) = self.bursts {
-            // Then the chance that a packet of a burst passes and that one outside is lost: neither.
+        if let Some(Bursts { begins, ends, between }) = self.bursts {
+            // The third one is the chance that a packet of a burst passes: none.
             let mut model = Vec::new();
-            attribute(&mut model, GILBERT_ELLIOTT, &words([begins, ends, 0, 0]));
+            attribute(&mut model, GILBERT_ELLIOTT, &words([begins, ends, 0, between]));
             attribute(&mut bytes, LOSS | wire::NESTED, &model);
         }
-        if let Some(table) = distribution::table(self.distribution) {
-            let table: Vec<u8> = table.into_iter().flat_map(i16::to_ne_bytes).collect();
+        if !self.spread.is_empty() {
+            let table: Vec<u8> = self.spread.iter().copied().flat_map(i16::to_ne_bytes).collect();
             attribute(&mut bytes, DISTRIBUTION, &table);
         }
         bytes
@@ -112,9 +134,11 @@ impl Netem {
         let rest = bytes.get(FIXED..)?;
         let long = |kind| wire::find(rest, kind)?.try_into().ok().map(u64::from_ne_bytes);
         let first = |kind| wire::find(rest, kind).and_then(|value| wire::u32_at(value, 0)).unwrap_or(0);
-        let bursts = wire::find(rest, LOSS)
-            .and_then(|model| wire::find(model, GILBERT_ELLIOTT))
-            .and_then(|model| Some((wire::u32_at(model, 0)?, wire::u32_at(model, 4)?)));
+        let bursts =
+            wire::find(rest, LOSS).and_then(|model| wire::find(model, GILBERT_ELLIOTT)).and_then(|model| {
+                let word = |at: usize| wire::u32_at(model, 4 * at);
+                Some(Bursts { begins: word(0)?, ends: word(1)?, between: word(3)? })
+            });
         Some(Self {
             delay_ns: long(LATENCY64).or_else(|| Some(u64::from(word(0)?) * TICK_NS))?,
             jitter_ns: long(JITTER64).or_else(|| Some(u64::from(word(5)?) * TICK_NS))?,
@@ -123,18 +147,24 @@ impl Netem {
             duplicate: word(4)?,
             corrupt: first(CORRUPT),
             reorder: first(REORDER),
-            distribution: Distribution::default(),
+            spread: Vec::new(),
         })
     }
 
     /// Whether what the kernel shows is what it was told, as far as it shows it.
     pub(crate) fn is_shown_as(&self, shown: &Self) -> bool {
-        *shown == Self { distribution: Distribution::default(), ..self.clone() }
+        *shown == Self { spread: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether it loses the same but for a rounding, and is the same otherwise.
+    #[cfg(test)]
+    pub(super) fn is_near(&self, other: &Self) -> bool {
+        self.loss.abs_diff(other.loss) < 4 && *self == Self { loss: self.loss, ..other.clone() }
     }
 }
 
 fn attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // The longest one is a table of 8 KiB.
+    // The longest one is a table of 16 KiB.
     bytes.extend(u16::try_from(value.len() + 4).unwrap_or(u16::MAX).to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(value);
@@ -148,11 +178,20 @@ pub(super) fn words<const N: usize>(words: [u32; N]) -> Vec<u8> {
 #[cfg(test)]
 #[cfg(target_endian = "little")]
 mod tests {
+    use super::super::suffered;
     use super::*;
+    use deadstick_core::fault::Impairment;
+    use deadstick_core::units::Percent;
     use proptest::prelude::*;
 
     fn netem(text: &str) -> Netem {
-        Netem::from(&text.parse::<Impairment>().expect("an impairment"))
+        of(&text.parse::<Impairment>().expect("an impairment"))
+    }
+
+    fn of(impairment: &Impairment) -> Netem {
+        let mut chain = suffered::chain(&[impairment]).expect("the kernel's numbers hold it");
+        assert_eq!(chain.len(), 1);
+        chain.remove(0)
     }
 
     #[test]
@@ -196,7 +235,8 @@ mod tests {
         let bytes = netem("delay=1h").encode();
         assert_eq!(bytes[..4], u32::MAX.to_ne_bytes());
         assert_eq!(bytes[28..36], 3_600_000_000_000_u64.to_ne_bytes());
-        assert_eq!(netem("loss=50%,burst=1").bursts, Some((u32::MAX, u32::MAX)));
+        let always = Bursts { begins: u32::MAX, ends: u32::MAX, between: 0 };
+        assert_eq!(netem("loss=50%,burst=1").bursts, Some(always));
     }
 
     proptest! {
@@ -206,7 +246,7 @@ mod tests {
             shares in [0.0..1.0, 0.0..1.0, 0.0..1.0],
         ) {
             let [duplicate, corrupt, reorder] = shares.map(Percent::from_ratio);
-            let told = Netem::from(&Impairment {
+            let told = of(&Impairment {
                 delay: deadstick_core::units::HumanDuration(Duration::from_nanos(delay)),
                 jitter: deadstick_core::units::HumanDuration(Duration::from_nanos(jitter)),
                 loss: Percent::from_ratio(loss), burst: (burst > 50).then_some(burst),

@@ -24,8 +24,12 @@ pub(super) fn look(network: &NetworkIdentity, snapshot: &mut Snapshot) {
         questions += &format!("filter show dev {name} ingress\nfilter show dev {name} egress\n");
     }
     snapshot.add("devices, addresses, routes", links);
-    snapshot.add("traffic control", without_counts(&by_lines(network, "tc", &[], &questions)));
-    snapshot.add("nftables", by_lines(network, "nft", &["list", "ruleset"], ""));
+    // Classes are shown in the order of the kernel's table of them, which changes when it grows.
+    let mut control: Vec<_> =
+        without_counts(&by_lines(network, "tc", &[], &questions)).lines().map(str::to_owned).collect();
+    control.sort();
+    snapshot.add("traffic control", control.join("\n"));
+    snapshot.add("nftables", without_counts(&by_lines(network, "nft", &["list", "ruleset"], "")));
     snapshot.add("sockets", enter(network, sockets).expect("entered"));
 }
 
@@ -53,11 +57,12 @@ fn by_lines(network: &NetworkIdentity, program: &str, arguments: &[&str], questi
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Without the one count that the program prints among the options.
+/// Without the counts and the times left that the programs print among the rest.
 fn without_counts(said: &str) -> String {
     let without = |line: &str| {
         let mut words: Vec<_> = line.split(' ').collect();
-        while let Some(at) = words.iter().position(|word| *word == "direct_packets_stat") {
+        let counts = ["direct_packets_stat", "packets", "bytes", "expires"];
+        while let Some(at) = words.iter().position(|word| counts.contains(word)) {
             words.drain(at..at + 2);
         }
         words.join(" ")

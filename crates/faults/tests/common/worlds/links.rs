@@ -9,8 +9,8 @@ use deadstick_faults::kernel::{Linux, Networks, Reach};
 use deadstick_faults::network::enter;
 
 use super::same::Same;
-use crate::common::matrix::World;
-use crate::common::{Pair, WITNESS};
+use crate::common::matrix::{World, owner};
+use crate::common::{Bench, Pair, WITNESS};
 
 /// What an administrator may have set up: nothing of it stops the test's own packets, and nothing of it may change.
 const OTHERS: &str = "table inet theirs {
@@ -69,6 +69,16 @@ pub(crate) fn plain(words: &'static str) -> Option<Box<dyn World>> {
 
 pub(crate) fn without_netem(words: &'static str) -> Option<Box<dyn World>> {
     link(words, pair()).without_netem().boxed()
+}
+
+/// With a fault of another deadstick for the same packets, which goes on whoever is killed.
+pub(crate) fn beside_another(words: &'static str) -> Option<Box<dyn World>> {
+    let (pair, bench) = (pair(), Bench::new());
+    let target = pair.target();
+    let other = Same::new("rate rate=2MB/s", target.clone(), (), || true);
+    let mut owner = owner(&bench.ledger(), &other, "600s", "Examined");
+    while !owner.hear().expect("it injects").starts_with("at ") {}
+    Same::new(words, target.clone(), (owner, bench, pair), move || passes(&target)).boxed()
 }
 
 /// With a root qdisc that has to step aside.

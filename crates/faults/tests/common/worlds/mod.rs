@@ -26,6 +26,7 @@ macro_rules! on_links {
             loss_by_the_table_of_what_is_received: $crate::common::worlds::links::without_netem, "loss loss=30% direction=ingress";
             rate: $crate::common::worlds::links::plain, "rate rate=1MB/s";
             rate_of_what_is_received: $crate::common::worlds::links::plain, "rate rate=1MB/s direction=ingress";
+            rate_beside_another: $crate::common::worlds::links::beside_another, "rate rate=1MB/s to=10.9.0.2";
             rate_in_the_place_of_another_qdisc: $crate::common::worlds::links::with_a_qdisc, "rate rate=1MB/s replace=true";
             partition: $crate::common::worlds::links::plain, "partition";
             partition_one_way: $crate::common::worlds::links::plain, "partition to=10.9.0.2 direction=egress";
