@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Bench, Pair, fault};
+use common::{Bench, Chatter, Pair, fault};
 use deadstick_core::fault::{Direction, Fault, Flow, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::{Imposition, KernelError, Layer, Linux, Root, Shaping};
@@ -234,10 +234,12 @@ async fn packets_of_a_user_and_to_an_address() {
     ] {
         let bench = Bench::new();
         let injector = bench.injector().await;
+        let chatter = Chatter::of(&target);
         for fault in [&one, &other] {
             let injected = injector.inject(fault.clone(), target.clone(), LEASE).await.expect("injected");
             assert!(injected.proof.landed, "{fault:?}: {:?}", injected.proof);
         }
+        drop(chatter);
         assert!(is_slow(&target, &server, "10.9.0.2"), "{one:?} {other:?}");
         assert_eq!(injector.close().await, []);
         assert_eq!(state(&target), before);

@@ -17,9 +17,13 @@ pub(crate) mod store;
 pub(crate) mod worlds;
 
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::identity::ProcessIdentity;
@@ -220,6 +224,35 @@ impl Drop for Victim {
     fn drop(&mut self) {
         self.0.kill().expect("ours");
         self.0.wait().expect("reaped");
+    }
+}
+
+/// A program of this user that talks to the server now and then: what only its packets can show is seen by them.
+pub(crate) struct Chatter(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+impl Chatter {
+    pub(crate) fn of(target: &ResolvedTarget) -> Self {
+        let network = target.network.as_ref().expect("a network");
+        let socket = deadstick_faults::network::enter(network, || UdpSocket::bind("0.0.0.0:0"));
+        let (socket, over) = (socket.expect("entered").expect("a socket"), Arc::new(AtomicBool::new(false)));
+        let is_over = Arc::clone(&over);
+        let talk = move || {
+            while !is_over.load(Ordering::Relaxed) {
+                // Nobody listens on that port, which the next one may be told.
+                drop(socket.send_to(b"?", (IpAddr::from(WITNESS.0), 9)));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        Self(over, Some(std::thread::spawn(talk)))
+    }
+}
+
+impl Drop for Chatter {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.1.take() {
+            thread.join().expect("no panic");
+        }
     }
 }
 

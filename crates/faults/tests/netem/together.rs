@@ -8,7 +8,7 @@ use deadstick_faults::{FaultError, Injected, Injector, Undone};
 
 use crate::bounds::{distance, farthest, real, successes};
 use crate::common::matrix::{World, owner};
-use crate::common::{Bench, eventually, fault};
+use crate::common::{Bench, Chatter, eventually, fault};
 use crate::machine::{self, takes};
 use crate::trial::LEASE;
 use crate::wire::{Arrival, HEADERS, Train, Way, Wire};
@@ -36,8 +36,10 @@ impl Several {
     async fn add(&mut self, fault: Fault) {
         let bench = Bench::new();
         let injector = bench.injector().await;
+        let chatter = Chatter::of(&self.wire.target());
         let injected = injector.inject(fault, self.wire.target(), LEASE).await.expect("injected");
         assert!(injected.proof.landed, "{:?}", injected.proof);
+        drop(chatter);
         self.held.push((injector, bench, injected));
     }
 

@@ -165,11 +165,12 @@ impl Wire {
         commands.iter().map(answer).collect()
     }
 
-    /// The queueing disciplines of the target's end.
+    /// The queueing disciplines of the target's end but the roots, which count.
     pub(crate) fn queues(&self) -> String {
         let run = || std::process::Command::new("tc").args(["qdisc", "show"]).output();
         let output = enter(&network(self.pair.client.pid()), run).expect("entered").expect("it runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.lines().filter(|line| !line.contains(" root ")).map(|line| format!("{line}\n")).collect()
     }
 
     /// Has the traffic control program do something to the target's end.
