@@ -117,6 +117,35 @@ fn in_the_background_it_lasts_until_it_is_ended() {
 }
 
 #[test]
+fn who_watches_is_told_each_change_until_ctrl_c() {
+    let (host, victim) = (Host::new(), Victim::idle());
+    let mut watching = host.place.start(&["faults", "--watch", "--json"]);
+    let pid = victim.pid().to_string();
+    let ran = host.inject(&["pause", "--pid", &pid, "--for", "1h", "--detach"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let changes = |watching: &Running| -> Vec<serde_json::Value> {
+        watching.printed().lines().map(|line| serde_json::from_str(line).expect("one value a line")).collect()
+    };
+    watching.wait_for("\"proved\"", LONG);
+    let first = changes(&watching).remove(0);
+    assert!(first["change"] == "new" && first["fault"]["kind"] == "pause", "{first}");
+    // One who comes later is told what is there.
+    let mut later = host.place.start(&["faults", "--watch"]);
+    later.wait_for("new: ", LONG);
+    assert!(later.printed().contains("pause on process"), "{}", later.printed());
+    assert_eq!(host.place.run(&["restore", "--all"]).code, Some(0));
+    watching.wait_for("\"gone\"", LONG);
+    let last = changes(&watching).pop().expect("some");
+    assert!(last["change"] == "gone" && last["fault"]["id"] == first["fault"]["id"], "{last}");
+    later.wait_for("gone: ", LONG);
+    for one in [&mut watching, &mut later] {
+        one.signal(Signal::SIGINT);
+        assert_eq!(one.wait(), Some(0), "{}", one.printed());
+    }
+    host.is_clean("after watching");
+}
+
+#[test]
 fn in_the_background_its_lease_ends_it() {
     let (host, victim) = (Host::new(), Victim::idle());
     let ran =

@@ -110,7 +110,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Inject(Box<Inject>),
     /// What is, or may be, injected at this moment
-    Faults,
+    Faults {
+        /// Go on and say each change, until Ctrl-C; with --json, one line for each
+        #[arg(long)]
+        watch: bool,
+    },
     /// End the faults named, or undo whatever dead runs have left
     Restore(Restore),
     /// What this host can do, and why not

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use deadstick_faults::cgroup;
 
-use super::{remove_groups, until};
+use super::{image, remove_groups, until};
 use crate::Host;
 use crate::stage::{Link, ok};
 use crate::support::Ran;
@@ -27,12 +27,7 @@ impl<'a> Engine<'a> {
     /// Starts it in the network at the near end of a link.
     pub(crate) fn new(host: &Host, link: &'a Link) -> Self {
         let folder = host.place.path().join("docker");
-        for one in ["", "image", "image/bin"] {
-            fs::create_dir(folder.join(one)).expect("the folder is ours");
-        }
-        let busybox = ok(&["sh", "-c", "command -v busybox"]);
-        fs::copy(busybox.trim(), folder.join("image/bin/busybox")).expect("tests/run installs it");
-        fs::hard_link(folder.join("image/bin/busybox"), folder.join("image/bin/sh")).expect("ours");
+        image(&folder);
         let (words, shown) = (link.entered(), folder.display().to_string());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["unshare", "--mount", "--pid", "--fork", "--kill-child"]);

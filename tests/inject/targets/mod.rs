@@ -3,7 +3,7 @@
 //!
 //! [`client`] is such a program, [`packets`] what is done to it; then the ways: [`users`] and [`groups`] of this machine,
 //! [`units`] of a systemd on a [`machine`] of its own, which also boots again ([`boot`]), and [`containers`] of a real
-//! Docker and containerd.
+//! Docker and containerd ([`engine`]) and of [`podman`].
 
 mod boot;
 mod client;
@@ -12,6 +12,7 @@ mod engine;
 mod groups;
 mod machine;
 mod packets;
+mod podman;
 mod units;
 mod users;
 
@@ -29,6 +30,16 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(began.elapsed() < LONG, "never so: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Makes a folder whose `image` is all that a container has: a shell, with what it runs.
+fn image(folder: &Path) {
+    for one in ["", "image", "image/bin", "image/dev", "image/etc", "image/proc", "image/sys", "image/tmp"] {
+        fs::create_dir(folder.join(one)).expect("the folder is ours");
+    }
+    let busybox = crate::stage::ok(&["sh", "-c", "command -v busybox"]);
+    fs::copy(busybox.trim(), folder.join("image/bin/busybox")).expect("tests/run installs it");
+    fs::hard_link(folder.join("image/bin/busybox"), folder.join("image/bin/sh")).expect("ours");
 }
 
 /// Removes control groups and all below them, once their processes are gone.

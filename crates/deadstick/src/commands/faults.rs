@@ -29,7 +29,8 @@ pub(crate) fn list(context: &Context) -> Answer {
     Ok(if damaged.is_empty() { DONE } else { RESIDUE })
 }
 
-fn describe(fault: &OpenFault) -> String {
+/// A fault in words, on two lines or three.
+pub(crate) fn describe(fault: &OpenFault) -> String {
     let held = match (fault.owned, fault.guarded) {
         (true, _) => format!("held by process {}", fault.owner),
         (false, true) => "its owner is dead, its guardian undoes it".to_owned(),

@@ -14,4 +14,5 @@ pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod respond;
 pub(crate) mod timeline;
+pub(crate) mod watch;
 pub(crate) mod words;

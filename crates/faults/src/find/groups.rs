@@ -62,7 +62,8 @@ pub fn by_unit(name: &str) -> Result<Group, FindError> {
     by_cgroup(&only(found, "running unit", name, "see systemctl status")?)
 }
 
-/// A container of Docker, podman, containerd or CRI-O, by its id or the beginning of it.
+/// A container of Docker, podman or containerd, by its id or the beginning of it. CRI-O names its groups alike, which is
+/// not tried.
 ///
 /// # Errors
 /// No control group, or more than one, bears such an id.

@@ -84,6 +84,14 @@ impl Limit {
         }
     }
 
+    /// What has systemd switch the controller on for a unit, and otherwise leaves it as it is.
+    pub(super) const fn unit_property(self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "CPUWeight=100",
+            Self::Memory(_) => "MemoryAccounting=yes",
+        }
+    }
+
     /// Where it is written, for people.
     pub(super) const fn files(self) -> &'static str {
         match self {

@@ -115,9 +115,16 @@ impl Limited {
         });
         let shown = place.group.folder.display();
         let (mut values, stat) = found.await?.map_err(|file| {
+            let above = place.group.folder.parent().map(|above| above.join("cgroup.subtree_control"));
             FaultError::refused(
                 format!("control group {shown} has no {file}"),
-                "switch the controller on above it",
+                format!(
+                    "switch the controller on above it: for a unit `systemctl set-property --runtime UNIT {}`, else \
+                     `echo +{} > {}`",
+                    self.limit.unit_property(),
+                    self.limit.control().word(),
+                    above.unwrap_or_default().display()
+                ),
             )
         })?;
         if self.limit.present(&values).is_some_and(|present| present <= self.limit.asked()) {
