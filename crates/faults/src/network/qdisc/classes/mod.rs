@@ -1,7 +1,10 @@
-//! The classes of one fault, one way: planned from what is there, put there, and looked at again.
+//! The classes of one fault, one way: planned from what is there; [`put`] puts them there, and [`shown`] looks at them again.
 //!
 //! Whoever puts classes there has the turn from the look at the others until its own table is installed ([`super::turn`]):
 //! so nobody's classes are made without those that are shared with others. Leaves removal to [`super::remove`].
+
+mod put;
+mod shown;
 
 use std::collections::BTreeSet;
 
@@ -9,18 +12,16 @@ use deadstick_core::fault::{Direction, Impairment};
 
 use super::dump::{self, Object};
 use super::netem::Netem;
-use super::options::{self, Role};
 use super::suffered;
 use super::together::{self, InTheWay};
-use super::{
-    HANDLE, HTB, INTAKE_HANDLE, KIND, NEW, NEW_CLASS, OPTIONS, ROOT, commit_root, has_mark, header, major,
-    root,
-};
-use crate::kernel::{Imposition, KernelError, Root, Shown};
-use crate::network::links::{self, Link};
+use super::{HANDLE, INTAKE_HANDLE, has_mark, root};
+use crate::kernel::{Imposition, KernelError, Root};
+use crate::network::links;
 use crate::network::member::Member;
-use crate::network::wire::{ACK, CREATE, Message, REQUEST};
 use crate::network::{Netlink, NetlinkError, ifb, nft};
+
+pub(crate) use put::put;
+pub(crate) use shown::shown;
 
 /// What is to be put where.
 pub(crate) struct Classes {
@@ -194,121 +195,4 @@ fn look(
 /// Whether a fault has its classes among these.
 fn is_here(member: &Member, classes: &[Object]) -> bool {
     classes.iter().any(|one| (one.handle & 0xffff) as u16 == member.code && has_mark(one, member.mark))
-}
-
-/// Puts them there; nothing goes through them yet. Says the number of the device that received packets are led through.
-pub(crate) fn put(classes: &Classes) -> Result<u32, KernelError> {
-    let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
-    let Classes { member, handle, places } = classes;
-    let mut last = 0;
-    for place in places {
-        let link = match links::named(&place.device)? {
-            None if *handle == INTAKE_HANDLE => ifb::make(&place.device, ifb::MARK)?,
-            _ => super::link(&place.device)?,
-        };
-        last = link.index;
-        if let Some(Missing { replacing }) = place.root {
-            commit_root(&mut netlink, &link, *handle, replacing)?;
-        }
-        let make = |kind, handle, parent| {
-            Message::new(kind, REQUEST | ACK | CREATE, &header(link.index, handle, parent))
-        };
-        let top = major(*handle);
-        let mut htb = |number: u16, parent: u32, role: Role| {
-            let mut message = make(NEW_CLASS, top | u32::from(number), parent);
-            message.text(KIND, HTB).nest(OPTIONS, |to| options::htb_class(to, role, member.mark));
-            netlink.commit("add the htb class", vec![message])
-        };
-        if let (Some(limit), Some(rate)) = (place.limit, member.impairment.rate) {
-            htb(limit, top, Role::Limit(rate))?;
-        }
-        for class in &place.classes {
-            let (parent, role) = match class.below {
-                Some(limit) => (top | u32::from(limit), Role::Limited),
-                None => (top, Role::Free),
-            };
-            htb(class.number, parent, role)?;
-        }
-        for class in &place.classes {
-            hang(&mut netlink, &link, top | u32::from(class.number), &class.netems)?;
-        }
-    }
-    Ok(last)
-}
-
-/// Puts what packets suffer below a class. The kernel gives it numbers that are free.
-fn hang(netlink: &mut Netlink, link: &Link, class: u32, netems: &[Netem]) -> Result<(), NetlinkError> {
-    let make = |parent| Message::new(NEW, REQUEST | ACK | CREATE, &header(link.index, 0, parent));
-    if netems.is_empty() {
-        let mut queue = make(class);
-        queue.text(KIND, "pfifo").attr(OPTIONS, &options::fifo());
-        return netlink.commit("add the queue of the slow link", vec![queue]);
-    }
-    let mut parent = class;
-    for (at, netem) in netems.iter().enumerate() {
-        if at > 0 {
-            let above = dump::qdiscs(netlink, link.index)?.into_iter().find(|one| one.parent == parent);
-            let gone = || std::io::Error::from_raw_os_error(libc::ENOENT);
-            parent = above.ok_or_else(gone)?.handle | 1;
-        }
-        let mut message = make(parent);
-        message.text(KIND, "netem").attr(OPTIONS, &netem.encode());
-        netlink.commit("add the netem qdisc", vec![message])?;
-    }
-    Ok(())
-}
-
-/// What the classes of a fault have done, those included that others made because they share packets with it. None when
-/// its table is not there.
-pub(crate) fn shown(imposition: &Imposition) -> Result<Option<Shown>, KernelError> {
-    // Nobody comes or goes between the look at the tables and the one at the classes.
-    let _turn = super::turn()?;
-    let (Some(own), others) = members(imposition)? else { return Ok(None) };
-    let handle = handle_of(imposition);
-    let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
-    let mut sum = Shown { as_asked: own.impairment == imposition.impairment, ..Shown::default() };
-    for (device, _) in devices(imposition) {
-        let link = super::link(device)?;
-        let classes = super::own_classes(&mut netlink, &link, handle)?;
-        let qdiscs = dump::qdiscs(&mut netlink, link.index)?;
-        let here: Vec<Member> = others.iter().filter(|one| is_here(one, &classes)).cloned().collect();
-        if let (Some(limit), Some(rate)) = (own.limit, own.impairment.rate) {
-            let keeps = |one: &Object| one.options.as_deref().and_then(options::rate) == Some(rate);
-            let found = classes.iter().find(|one| one.handle == major(handle) | u32::from(limit));
-            sum.as_asked &= found.is_some_and(keeps);
-        }
-        for set in together::all_sets(&own, &here) {
-            let together: Vec<&Member> = set.iter().map(|at| &here[*at]).chain([&own]).collect();
-            let wanted = class(together::number(together.iter().map(|one| one.code)), &together)?;
-            sum.add(read(&wanted, handle, &classes, &qdiscs));
-        }
-    }
-    Ok(Some(sum))
-}
-
-impl Shown {
-    fn add(&mut self, other: Self) {
-        self.sent += other.sent;
-        self.dropped += other.dropped;
-        self.waiting += other.waiting;
-        self.as_asked &= other.as_asked;
-    }
-}
-
-/// One class, as it is; where it is not, nothing was as asked.
-fn read(wanted: &Class, handle: u16, classes: &[Object], qdiscs: &[Object]) -> Shown {
-    let number = major(handle) | u32::from(wanted.number);
-    let below = wanted.below.map_or(ROOT, |limit| major(handle) | u32::from(limit));
-    let is_there = classes.iter().any(|one| one.handle == number && one.parent == below);
-    let Some(leaf) = qdiscs.iter().find(|one| one.parent == number).filter(|_| is_there) else {
-        return Shown::default();
-    };
-    let mut as_asked = wanted.netems.is_empty() == (leaf.kind != "netem");
-    let mut next = Some(leaf);
-    for netem in &wanted.netems {
-        let held = next.and_then(|one| Netem::decode(one.options.as_deref()?));
-        as_asked &= held.is_some_and(|held| netem.is_shown_as(&held));
-        next = next.and_then(|above| qdiscs.iter().find(|one| one.parent == above.handle | 1));
-    }
-    Shown { sent: leaf.sent, dropped: leaf.dropped, waiting: leaf.waiting, as_asked }
 }
