@@ -66,6 +66,62 @@ fn hostile_files_are_refused() {
     }
 }
 
+/// What others have named, or written into files, is shown without moving the terminal of whoever reads it.
+#[test]
+fn hostile_names_move_no_terminal() {
+    const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+    let place = Place::new();
+    let broken = place.file(&format!("broken{HOSTILE}.yaml"), "playbook: [\n");
+    let missing = place.path().join(format!("missing{HOSTILE}.yaml")).display().to_string();
+    let folder = place.path().join(format!("folder{HOSTILE}.yaml"));
+    fs::create_dir(&folder).expect("a folder");
+    let folder = folder.display().to_string();
+    // A file where the folder of the state should be.
+    let state = place.file(&format!("state{HOSTILE}"), "");
+    for words in [
+        ["drill", "--headless", broken.as_str()].as_slice(),
+        &["drill", "--headless", &missing],
+        &["drill", "--headless", &folder],
+        &["checklist", "lint", &broken],
+        &["checklist", "print", &missing],
+        &["timeline", "verify", HOSTILE],
+        &["faults", "--state", &state],
+        &["timeline", "add", "note", "--state", &state],
+        &["debrief", HOSTILE],
+        &["proxy", HOSTILE],
+        &["inject", "file-lock", "--path", &missing, "--for", "1s"],
+        &["inject", "pause", "--cgroup", HOSTILE, "--for", "1s"],
+        &["restore", HOSTILE],
+    ] {
+        for more in [["--color", "never"].as_slice(), &["--color", "always"], &["--json"]] {
+            // The proxy's own command line has none of these.
+            let more = if words[0] == "proxy" { &[] } else { more };
+            let ran = place.run(&[words, more].concat());
+            assert_ne!(ran.code, Some(0), "{words:?}");
+            let coloured = format!("{}{}", ran.out, ran.err);
+            assert!(!coloured.is_empty(), "{words:?}");
+            let plain = without_colours(&coloured);
+            let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!plain.chars().any(acts), "{words:?}: {plain:?}");
+            assert!(more.contains(&"always") || plain.len() == coloured.len(), "{words:?}: {coloured:?}");
+        }
+    }
+}
+
+/// Without the sequences that choose a colour, which are all that this program may send.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let codes = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        match codes.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            None => plain.push_str(&format!("\u{1b}[{part}")),
+        }
+    }
+    plain
+}
+
 #[test]
 fn errors_have_a_form_for_machines() {
     let place = Place::new();

@@ -10,11 +10,45 @@ pub fn printable(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' | '\t' | '\r' => Some(' '),
-            c if c.is_control() => None,
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+            c if acts(c) => None,
             c => Some(c),
         })
         .collect()
+}
+
+/// Text of several lines in which everything that a terminal would act on can be seen and does nothing: `\u{1b}` stands for
+/// an escape character. Line breaks and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) && !matches!(c, '\n' | '\t') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// JSON in which the same is so, and which means the same: what acts stands only in strings, where it may be escaped.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // None of them is beyond the first 65,536.
+        if acts(c) && !c.is_ascii_whitespace() {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether it is a control character, or a mark that turns the direction in which text is read.
+fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A database URL or key-value connection string with its password replaced by `***`.
@@ -112,6 +146,16 @@ mod tests {
     #[test]
     fn nothing_a_terminal_acts_on_survives() {
         assert_eq!(printable("a\u{1b}[31mred\u{7}\u{9b}2J\u{202e}b\nc"), "a[31mred2Jb c");
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_can_be_seen() {
+        assert_eq!(visible("a\u{1b}[2J\r\u{9b}m\u{202e}\n\tb"), "a\\u{1b}[2J\\u{d}\\u{9b}m\\u{202e}\n\tb");
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}\u{7f}\u{2066}\n\"" });
+        let json = serde_json::to_string_pretty(&value).expect("JSON");
+        let shown = visible_json(&json);
+        assert!(!shown.chars().any(|c| acts(c) && c != '\n'), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
     }
 
     #[test]

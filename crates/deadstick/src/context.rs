@@ -1,12 +1,13 @@
 //! What every command needs to know of its surroundings, and how it speaks.
 //!
 //! Owns the options that go for every command, the state folder, names, colour, and the two voices: text for people, one
-//! JSON value for machines. What only one command asks of the environment is read there.
+//! JSON value for machines; in either, nothing that came from outside can move a terminal (design law 12). What only one command asks of the environment is read there.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use deadstick_core::event::Actor;
+use deadstick_core::text::{visible, visible_json};
 use deadstick_runner::incidents;
 use deadstick_runner::recovery::{self, Recovered};
 use deadstick_timeline::{StateDir, StateEnv};
@@ -129,8 +130,13 @@ impl Context {
     /// One value for machines, on one line.
     pub(crate) fn machine(&self, value: &impl Serialize) -> Result<(), Failure> {
         let line = serde_json::to_string(value).map_err(Failure::internal)?;
-        self.say(&line);
+        write_raw(&mut std::io::stdout().lock(), &visible_json(&line));
         Ok(())
+    }
+
+    /// What may be coloured, on stdout: foreign text in it has been made fit by whoever coloured it.
+    pub(crate) fn show(&self, coloured: &str) {
+        write_raw(&mut std::io::stdout().lock(), coloured);
     }
 
     /// The value for machines if they read along, else the text for people.
@@ -155,17 +161,17 @@ impl Context {
             text.push('\n');
         }
         let (red, bold, off) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        text.push_str(&format!("{red}error{off}{bold}: {}{off}", failure.message));
+        text.push_str(&format!("{red}error{off}{bold}: {}{off}", visible(&failure.message)));
         if let Some(hint) = &failure.hint {
-            text.push_str(&format!("\n  {bold}help{off}: {hint}"));
+            text.push_str(&format!("\n  {bold}help{off}: {}", visible(hint)));
         }
-        write_all(&mut std::io::stderr().lock(), &text);
+        write_raw(&mut std::io::stderr().lock(), &text);
         if self.json() {
             let Failure { code, message, hint, problems } = failure;
             let value = serde_json::json!({
                 "error": { "exit": code, "message": message, "hint": hint, "problems": problems }
             });
-            self.say(&value.to_string());
+            write_raw(&mut std::io::stdout().lock(), &visible_json(&value.to_string()));
         }
         failure.code
     }
@@ -180,7 +186,12 @@ pub(crate) fn line(text: &str, machine: bool) {
     }
 }
 
-/// Writes a line. A reader who went away does not want it: what is being done goes on to its end all the same.
+/// Writes text in which whatever others have put into it, such as the name of a file, moves no terminal.
 fn write_all(stream: &mut impl Write, text: &str) {
+    write_raw(stream, &visible(text));
+}
+
+/// Writes a line as it is. A reader who went away does not want it: what is being done goes on to its end all the same.
+fn write_raw(stream: &mut impl Write, text: &str) {
     drop(writeln!(stream, "{text}").and_then(|()| stream.flush()));
 }

@@ -44,11 +44,12 @@ fn run_lint(context: &Context, asked: Vec<String>) -> Answer {
     let problems = lint(&pairs);
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     let colour = context.colour(&std::io::stdout());
-    context.answer(&problems, || {
-        let mut text: String = problems.iter().map(|p| p.render(colour) + "\n").collect();
+    if context.json() {
+        context.machine(&problems)?;
+    } else {
+        problems.iter().for_each(|problem| context.show(&problem.render(colour)));
         let warnings = problems.len() - errors;
-        text.push_str(&format!("{} checklists: {errors} errors, {warnings} other findings", asked.len()));
-        text
-    })?;
+        context.say(&format!("{} checklists: {errors} errors, {warnings} other findings", asked.len()));
+    }
     if errors > 0 { Ok(NO) } else { Ok::<u8, Failure>(DONE) }
 }
