@@ -69,7 +69,8 @@ fn limit(
     let Some(pid) = Pid::from_raw(process.pid.cast_signed()) else { return Ok(None) };
     let _handle = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => handle,
-        Err(rustix::io::Errno::SRCH) => return Ok(None),
+        // The latter between the end of a process and the end of its number.
+        Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(None),
         Err(errno) => return Err(call("open the process")(errno)),
     };
     if process::life(process)? == Life::Gone {

@@ -87,7 +87,8 @@ impl Processes for Linux {
         let Some(pid) = Pid::from_raw(process.pid.cast_signed()) else { return Ok(Delivery::Gone) };
         let handle = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(handle) => handle,
-            Err(rustix::io::Errno::SRCH) => return Ok(Delivery::Gone),
+            // The latter between the end of a process and the end of its number.
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(Delivery::Gone),
             Err(errno) => return Err(call("open the process")(errno)),
         };
         // Read after opening: what the handle stands for can no longer change, and a later bearer of the pid is seen.

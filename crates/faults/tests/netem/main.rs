@@ -17,4 +17,5 @@ mod shares;
 mod together;
 mod told;
 mod trial;
+mod turns;
 mod wire;
