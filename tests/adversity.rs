@@ -128,7 +128,7 @@ fn a_disk_that_does_not_sync_injects_nothing_or_takes_it_out() {
     for from in 1.. {
         let (place, victim) = (Place::new(), Victim::new());
         let library = shim(&place);
-        let mut command = pause(&place, &victim, "300ms");
+        let mut command = pause(&place, &victim, "2s");
         let ran = command.env("LD_PRELOAD", &library).env("FAIL_SYNC_FROM", from.to_string()).output();
         let ran = support::Ran::of(&ran.expect("it starts"));
         assert!(victim.goes_on_within(SOON), "call {from}: it stands still\n{}{}", ran.out, ran.err);

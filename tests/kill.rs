@@ -45,6 +45,29 @@ fn asked_to_stop_it_undoes_and_says_so() {
     }
 }
 
+/// Neither the drill nor its guardian can load a module, set the clock, end the machine or become somebody else.
+#[test]
+fn neither_it_nor_its_guardian_can_do_more_than_its_faults_need() {
+    let privileges = |pid: u32, name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
+        u64::from_str_radix(line.trim(), 16).expect("hexadecimal digits")
+    };
+    let needless = [7, 13, 16, 17, 22, 25].iter().fold(0, |all, number| all | 1_u64 << number);
+    let undos = (1 << 5 | 1 << 12) & privileges(std::process::id(), "CapPrm:");
+    let place = Place::new();
+    let mut drill = lesson(&place);
+    drill.wait_for("phase gate", LONG);
+    for pid in [drill.pid(), drill.guardian()] {
+        let kept = privileges(pid, "CapPrm:");
+        assert_eq!((kept & needless, kept & undos), (0, undos), "{kept:x}");
+    }
+    assert_eq!(privileges(drill.guardian(), "CapBnd:") & needless, 0);
+    drill.signal(Signal::SIGTERM);
+    assert_eq!(drill.wait(), Some(6), "{}", drill.printed());
+    nothing_is_left(&place, PROMPT, "afterwards");
+}
+
 #[test]
 fn killed_its_guardian_undoes_within_a_second() {
     for moment in MOMENTS {

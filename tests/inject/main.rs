@@ -19,6 +19,7 @@ mod group;
 mod data;
 mod examples;
 mod life;
+mod privileges;
 mod refusals;
 mod stage;
 mod targets;

@@ -7,6 +7,7 @@ use deadstick_core::fault::Fault;
 use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::ledger::{Entry, Intent, Lease, Undo};
 use deadstick_core::units::HumanDuration;
+use deadstick_faults::cgroup;
 use deadstick_timeline::Ledger;
 
 use crate::Host;
@@ -72,6 +73,35 @@ fn a_dry_run_names_every_object_and_touches_none() {
         assert!(!host.place.state().join("ledger").exists(), "{words:?}: nothing was begun");
     }
     assert_eq!((victim.runs(), link.snapshot()), (true, before));
+    assert!(!host.place.state().exists(), "not even the folder for what is to be undone is made");
+}
+
+#[test]
+fn a_control_group_that_is_not_there_is_refused_by_a_dry_run_too() {
+    let host = Host::new();
+    for words in [
+        &["stress", "--cpu", "1"][..],
+        &["pause"],
+        &["cpu-limit", "--cpus", "0.1"],
+        &["partition", "--to", "10.0.0.2"],
+    ] {
+        let ran = host.inject(&[words, &["--cgroup", "no/such.slice", "--for", "3s", "--dry-run"]].concat());
+        assert_eq!(ran.code, Some(2), "{words:?}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains("there is no control group /no/such.slice"), "{words:?}: {}", ran.err);
+    }
+    // One that is there, in a tree that holds nobody down.
+    let hierarchies = cgroup::hierarchies().expect("readable");
+    let counts = |one: &cgroup::Hierarchy| one.controllers.iter().any(|own| own == "cpu" || own == "memory");
+    if let Some(idle) = hierarchies.iter().find(|one| !counts(one)) {
+        let path = std::path::PathBuf::from(format!("/deadstick-dry-{}", std::process::id()));
+        let folder = idle.folder(&path);
+        fs::create_dir(&folder).expect("root may");
+        let named = path.display().to_string();
+        let ran = host.inject(&["stress", "--cpu", "1", "--cgroup", &named, "--for", "3s", "--dry-run"]);
+        fs::remove_dir(folder).expect("nobody is in it");
+        assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+        assert!(ran.err.contains("cpu or memory controller"), "{}", ran.err);
+    }
 }
 
 #[test]

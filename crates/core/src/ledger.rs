@@ -4,6 +4,8 @@
 //! entries alone, and a pair that is not listed is refused. Leaves durability to the timeline crate and carrying out an
 //! undo to the faults crate. A fault that may have been applied counts as applied (design law 4).
 
+mod kind;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::Timestamp;
 use crate::fault::{Fault, RedisCommands};
 use crate::identity::{BackendIdentity, GroupIdentity, NetworkIdentity, ProcessIdentity};
 use crate::units::HumanDuration;
+
+pub use kind::{UndoKind, any_undo};
 
 /// The name of one fault on this host: unique for ever.
 pub type FaultId = String;

@@ -5,7 +5,7 @@
 //! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
 //! - [`policy`]: what may be touched on a host; [`tls`]: how database servers are spoken to in secret;
-//! - [`ledger`]: what must be undone, and how far each fault has come;
+//! - [`ledger`]: what must be undone, and how far each fault has come; [`privilege`]: what doing so may need;
 //! - [`event`]: everything that can happen, as it stands on the timeline;
 //! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with;
 //! - [`playbook`], [`steady_state`], [`drill`]: staged outages, and the engine that runs them; [`debrief`]: what it came to.
@@ -21,6 +21,7 @@ pub mod lab;
 pub mod ledger;
 pub mod playbook;
 pub mod policy;
+pub mod privilege;
 pub mod probe;
 pub mod source;
 pub mod steady_state;

@@ -10,7 +10,7 @@ use deadstick_core::event::Actor;
 use deadstick_core::text::{visible, visible_json};
 use deadstick_runner::incidents;
 use deadstick_runner::recovery::{self, Recovered};
-use deadstick_timeline::{StateDir, StateEnv};
+use deadstick_timeline::{StateDir, StateEnv, StateError};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -69,14 +69,26 @@ impl Context {
             .map_err(|error| Failure::internal(format!("cannot find this program: {error}")))
     }
 
-    /// The state folder.
+    /// The state folder; made if it is not there.
     pub(crate) fn state(&self) -> Result<StateDir, Failure> {
+        self.state_by(StateDir::find)
+    }
+
+    /// The state folder, for whoever only looks: it need not be there.
+    pub(crate) fn state_as_it_is(&self) -> Result<StateDir, Failure> {
+        self.state_by(StateDir::locate)
+    }
+
+    fn state_by(
+        &self,
+        way: fn(Option<&Path>, &StateEnv, bool) -> Result<StateDir, StateError>,
+    ) -> Result<StateDir, Failure> {
         let environment = StateEnv {
             deadstick_state: std::env::var_os("DEADSTICK_STATE"),
             xdg_state_home: std::env::var_os("XDG_STATE_HOME"),
             home: std::env::var_os("HOME"),
         };
-        StateDir::find(self.global.state.as_deref(), &environment, nix::unistd::geteuid().is_root())
+        way(self.global.state.as_deref(), &environment, nix::unistd::geteuid().is_root())
             .map_err(|error| Failure::internal(error).hint("name a folder with --state DIR"))
     }
 
@@ -90,6 +102,15 @@ impl Context {
     /// A runtime; after this the process has threads.
     pub(crate) fn runtime(&self) -> Result<Runtime, Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)
+    }
+
+    /// Does something to its end, and waits for nothing beyond it: a call of the kernel that has not come back is residue,
+    /// and has been said.
+    pub(crate) fn do_alone<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let runtime = self.runtime()?;
+        let result = runtime.block_on(work);
+        runtime.shutdown_background();
+        result
     }
 
     /// Undoes what dead runs have left; residue blocks whoever asks.

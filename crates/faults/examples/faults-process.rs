@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::kernel::Linux;
+use deadstick_faults::privileges::{self, Heirs};
 use deadstick_faults::{FaultStep, HostFacts, Injector, LedgerStore, Settings, doctor, guardian, holder};
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::rdata::TXT;
@@ -201,6 +202,10 @@ fn connect() -> ExitCode {
 /// Injects one fault and takes it out again; at the step named it says so and waits for a line. At the step `Never` it
 /// does so again and again. Gives up, as every owner must, when its guardian is lost.
 fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> ExitCode {
+    let fault: Fault = serde_json::from_str(fault).expect("a fault");
+    // As the command does before it has threads: whatever is done to this fault is done with no more.
+    let needed = deadstick_core::fault::catalogue::of(fault.kind()).privileges;
+    drop(privileges::keep(&needed.iter().copied().collect(), Heirs::Ours));
     let stop = step.to_owned();
     let hook = move |at: FaultStep, _: &String| {
         if format!("{at:?}") == stop {
@@ -231,7 +236,6 @@ fn owner(ledger: &str, fault: &str, target: &str, lease: &str, step: &str) -> Ex
             Injector::arm(settings).await.expect("armed")
         };
         say(&format!("guardian {}", injector.guardian().expect("it runs").pid));
-        let fault: Fault = serde_json::from_str(fault).expect("a fault");
         let mut target: ResolvedTarget = serde_json::from_str(target).expect("a target");
         target.dsn = std::env::var("FAULTS_DSN").ok();
         let lease: HumanDuration = lease.parse().expect("a lease");

@@ -5,6 +5,7 @@
 
 mod host;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub struct Capability {
     /// Present, or why not.
     pub present: Result<(), String>,
     /// How it was found out.
-    pub probed_by: &'static str,
+    pub probed_by: Cow<'static, str>,
     /// What happens where it is missing.
     pub fallback: &'static str,
 }
@@ -45,7 +46,7 @@ pub fn examine() -> Vec<Capability> {
                 name,
                 needed_for,
                 present: Err(why.clone()),
-                probed_by,
+                probed_by: probed_by.into(),
                 fallback,
             })
             .to_vec()
@@ -179,7 +180,7 @@ fn network_capabilities() -> Vec<Capability> {
             name,
             needed_for,
             present,
-            probed_by,
+            probed_by: probed_by.into(),
             fallback,
         })
         .collect()

@@ -2,27 +2,36 @@
 //!
 //! Owns the body of the hidden command `deadstick guardian`. The owner tells it every intent before the effect, and takes
 //! each back after the undo. When the owner's end of the pipe closes, everything still armed is undone at once; when a
-//! lease is over and the owner did nothing, that fault is. It leaves the ledger file to the store it is given.
+//! lease is over and the owner did nothing, that fault is. Of its privileges it keeps what an undo may need. It leaves the
+//! ledger file to the store it is given.
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use deadstick_core::ledger::{Entry, FaultId, Intent};
+use deadstick_core::ledger::{Entry, FaultId, Intent, any_undo};
 use nix::sys::signal::{SigSet, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Kernel, Linux};
-use crate::process::boottime_ms;
+use crate::privileges::{self, Heirs};
+use crate::process::{boottime_ms, has_ended, is_alive};
 use crate::sequence::{self, Item};
 use crate::store::{LedgerError, LedgerStore};
-use crate::undo::{Secrets, UndoFailure, undo_on};
+use crate::undo::{Apart, ONCE_IT_ANSWERS, Secrets, UndoFailure};
 
 /// What the owner gets beyond the lease before the guardian steps in.
 const GRACE_MS: u64 = 2_000;
 /// How long until an undo that failed is tried again.
 const AGAIN_MS: u64 = 10_000;
+
+/// How long an undo may take before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where the owner is stuck already: there will be another one.
+const HANGING: Duration = Duration::from_secs(3);
+/// How often the end of an owner is looked for that hangs.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the owner says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +45,11 @@ pub(crate) enum ToGuardian {
         intent: Box<Intent>,
         /// What the ledger must not hold.
         password: Option<String>,
+    },
+    /// A call of the owner that applies or undoes it has not come back.
+    Hangs {
+        /// Its name.
+        id: FaultId,
     },
     /// It is undone.
     Disarm {
@@ -58,12 +72,14 @@ pub(crate) enum FromGuardian {
 }
 
 /// One thing to undo.
-#[derive(Clone)]
 struct Armed {
     id: FaultId,
     intent: Intent,
     secrets: Secrets,
     act_at_ms: u64,
+    /// It may still be put in place, by a call of the owner, until that has ended altogether.
+    hangs: bool,
+    undoing: Apart,
 }
 
 /// The body of `deadstick guardian --ledger FILE`: orders come on standard input. Not to be called inside a runtime, nor
@@ -73,6 +89,8 @@ pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
     if leave_the_terminal().is_err() {
         return 1;
     }
+    // Before there is a second thread. What the kernel refuses, `doctor` says; an undo never fails for it.
+    drop(privileges::keep(&any_undo(), Heirs::Nobody));
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 1 };
     let kernel: Arc<dyn Kernel> = Arc::new(Linux);
     let inbox = listen();
@@ -92,35 +110,53 @@ pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
                     intent: *intent,
                     secrets: Secrets::with(password),
                     act_at_ms,
+                    hangs: false,
+                    undoing: Apart::default(),
                 });
                 // An owner that cannot be answered has died: its pipe says so next.
                 drop(answer(&FromGuardian::Armed { id }));
             }
-            Ok(ToGuardian::Disarm { id }) => armed.retain(|one| one.id != id),
-            Err(RecvTimeoutError::Disconnected) => {
-                let all = std::mem::take(&mut armed);
-                return if runtime.block_on(take_out(&kernel, store, all, "the owner is gone")).is_empty() {
-                    0
-                } else {
-                    5
-                };
+            Ok(ToGuardian::Hangs { id }) => {
+                armed.iter_mut().filter(|one| one.id == id).for_each(|one| one.hangs = true);
             }
+            Ok(ToGuardian::Disarm { id }) => armed.retain(|one| one.id != id),
+            Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
+                // An owner that was killed while it waits in the kernel keeps its end of the pipe open.
+                for one in armed.iter_mut().filter(|one| !one.hangs && !is_alive(&one.intent.owner)) {
+                    (one.hangs, one.act_at_ms) = (true, 0);
+                }
                 let (over, rest): (Vec<_>, Vec<_>) =
                     armed.drain(..).partition(|one| one.act_at_ms <= boottime_ms());
                 armed = rest;
-                let stuck = runtime.block_on(take_out(
-                    &kernel,
-                    store,
-                    over,
-                    "its lease is over and its owner did nothing",
-                ));
+                let because = "its lease is over, or its owner dead, and its owner did nothing";
+                let stuck = runtime.block_on(take_out(&kernel, store, over, because));
                 armed.extend(
                     stuck.into_iter().map(|one| Armed { act_at_ms: boottime_ms() + AGAIN_MS, ..one }),
                 );
             }
         }
     }
+    let code = runtime.block_on(async {
+        let mut left = take_out(&kernel, store, armed, "the owner is gone").await;
+        // What the owner may still put in place is waited for, however long that takes: nobody else is there.
+        while left.iter().any(|one| one.hangs) {
+            let (late, rest): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|one| one.hangs && has_ended(&one.intent.owner));
+            left = rest;
+            left.extend(
+                take_out(&kernel, store, late, "its owner has come to its end").await.into_iter().map(
+                    // What is left of it now is not for the owner's sake.
+                    |one| Armed { hangs: one.undoing.hangs(), ..one },
+                ),
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+        if left.is_empty() { 0 } else { 5 }
+    });
+    // Whatever has not come back ends with this process.
+    runtime.shutdown_background();
+    code
 }
 
 /// Out of reach of Ctrl-C, a closed terminal and a polite request to end: only SIGKILL ends it early.
@@ -140,6 +176,7 @@ fn leave_the_terminal() -> nix::Result<()> {
 fn listen() -> mpsc::Receiver<ToGuardian> {
     let (lines, inbox) = mpsc::channel();
     std::thread::spawn(move || {
+        privileges::keep_none();
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             // A line cut short is the last one: the owner died while it wrote, before any effect.
             let Ok(order) = serde_json::from_str(&line) else { return };
@@ -170,13 +207,23 @@ async fn take_out(
         is_fault: one.intent.fault.is_some(),
         value: one,
     });
-    let results = sequence::run(items.collect(), |one: Armed| async move {
+    let results = sequence::run(items.collect(), |mut one: Armed| async move {
+        // Asked before it is undone: afterwards it may have been put in place once more.
+        let may_come_back = one.hangs && !has_ended(&one.intent.owner);
         // The undo goes on whatever becomes of the record: an effect left in place is worse than a gap in the ledger.
         let begun = store.record(&one.id, &Entry::Undoing { because: because.to_owned() });
         if matches!(begun, Err(LedgerError::AlreadyUndone)) {
             return None;
         }
-        let last = match undo_on(kernel, &one.intent, &one.secrets).await {
+        let patience = if one.hangs { HANGING } else { PATIENCE };
+        let last = match one.undoing.undo(kernel, &one.intent, &one.secrets, patience).await {
+            Ok(_) if may_come_back => Entry::Residue {
+                why: format!(
+                    "process {} hangs in a call of the kernel that may still apply it",
+                    one.intent.owner.pid
+                ),
+                manual: ONCE_IT_ANSWERS.to_owned(),
+            },
             Ok(_) => Entry::Undone,
             Err(UndoFailure { why, manual }) => Entry::Residue { why, manual },
         };

@@ -7,6 +7,7 @@
 //! - [`injector`]: the life of a fault; [`undo`](mod@undo): taking it back out, from whichever process;
 //! - [`guardian`], [`holder`]: the two processes beside the owner;
 //! - [`find`], [`cgroup`], [`control`]: whom a name means, control groups as they are, and by what people keep in control;
+//! - [`privileges`]: what processes of ours give up;
 //! - [`process`], [`doctor`], [`relay`], [`store`]: what others use or provide.
 //!
 //! It never writes the ledger file itself, and never depends on the crate that does: [`store::LedgerStore`] is the seam.
@@ -26,6 +27,7 @@ pub mod load;
 mod means;
 pub mod network;
 pub mod plan;
+pub mod privileges;
 pub mod process;
 pub mod relay;
 mod sequence;

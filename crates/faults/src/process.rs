@@ -123,6 +123,19 @@ pub fn is_alive(process: &ProcessIdentity) -> bool {
     !matches!(life(process), Ok(Life::Gone))
 }
 
+/// Whether nothing of the process with this identity runs any more. One that was ended may be gone for everybody while a
+/// thread of it still waits in the kernel, and goes on there. What cannot be read counts as running.
+#[must_use]
+pub fn has_ended(process: &ProcessIdentity) -> bool {
+    if is_alive(process) {
+        return false;
+    }
+    let Ok(threads) = fs::read_dir(format!("/proc/{}/task", process.pid)) else { return true };
+    let rest = threads.flatten().map(|thread| stat(format!("{}/stat", thread.path().display())));
+    // Of the one process or of a later bearer of its pid, whose threads are younger.
+    !rest.flatten().any(|thread| !thread.is_gone()) || of(process.pid).is_ok_and(|other| other != *process)
+}
+
 /// Whether this process may send signals to the one with this identity.
 ///
 /// # Errors

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use deadstick_core::fault::Direction;
 use deadstick_core::identity::NetworkIdentity;
+use deadstick_core::privilege::Privilege;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::network::{Namespace, NetworkError};
+use crate::privileges::{self, Heirs};
 
 /// The mark of the relay's own sockets, by which they escape the redirection ("dead" in hexadecimal, then a version).
 pub const MARK: u32 = 0xdead_0001;
@@ -67,6 +69,8 @@ impl Dialer {
             if entered.send(inside).is_err() || !stay {
                 return;
             }
+            // To mark the sockets.
+            drop(privileges::keep(&[Privilege::NetAdmin].into(), Heirs::Nobody));
             for answer in inbox {
                 // Who does not wait for the answer any more does not want the socket either.
                 drop(answer.send(marked_socket(peer)));

@@ -12,6 +12,7 @@ use deadstick_core::probe::{HttpMethod as Method, HttpProbe};
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::load::{LoadCounts, LoadFactory, LoadOrder, RunningLoad};
 use deadstick_faults::network::Namespace;
+use deadstick_faults::privileges;
 use deadstick_probes::{Keys, Load, LoadHandle, Prober};
 use tokio::sync::{oneshot, watch};
 
@@ -54,6 +55,8 @@ fn send(
     counts: &watch::Sender<LoadCounts>,
     stopped: oneshot::Receiver<()>,
 ) {
+    // It is where it sends from: that needs nothing, nor do the threads that it starts.
+    privileges::keep_none();
     let begin = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (load, samples) = runtime.block_on(async { load(order) })?;

@@ -27,5 +27,5 @@ pub use ledger::{Ledger, LedgerError, LedgerFault, LedgerFile};
 pub use line::Broken;
 pub use log::{Follower, Log, LogError, Timeline, read_all};
 pub use samples::{Sample, Samples, read_samples};
-pub use state::{StateDir, StateEnv};
+pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{Report, Seal, seal, verify};

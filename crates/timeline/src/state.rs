@@ -49,11 +49,19 @@ impl StateDir {
     /// # Errors
     /// Nothing says where, or it cannot be created.
     pub fn find(asked: Option<&Path>, env: &StateEnv, is_root: bool) -> Result<Self, StateError> {
-        let path = Self::place(asked, env, is_root).ok_or(StateError::Nowhere)?;
+        let Self(path) = Self::locate(asked, env, is_root)?;
         match storage::create_dir(&path) {
             Ok(()) => Ok(Self(path)),
             Err(source) => Err(StateError::Io { path, source }),
         }
+    }
+
+    /// The same for whoever only looks: it is not created, and need not be there.
+    ///
+    /// # Errors
+    /// Nothing says where.
+    pub fn locate(asked: Option<&Path>, env: &StateEnv, is_root: bool) -> Result<Self, StateError> {
+        Self::place(asked, env, is_root).map(Self).ok_or(StateError::Nowhere)
     }
 
     fn place(asked: Option<&Path>, env: &StateEnv, is_root: bool) -> Option<PathBuf> {

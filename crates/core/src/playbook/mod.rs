@@ -268,9 +268,23 @@ impl Playbook {
     /// Whether anything of it puts a toxic on a link.
     #[must_use]
     pub fn has_toxics(&self) -> bool {
+        self.all_steps().any(|step| matches!(step, Step::Toxic(_)))
+    }
+
+    /// The kinds of fault that it may inject, whichever slices are open.
+    #[must_use]
+    pub fn faults(&self) -> BTreeSet<FaultKind> {
+        let kind = |step: &Step| match step {
+            Step::Inject(step) => Some(step.fault.kind),
+            _ => None,
+        };
+        self.all_steps().filter_map(kind).collect()
+    }
+
+    fn all_steps(&self) -> impl Iterator<Item = &Step> {
         let story = self.story.iter().flat_map(|part| &part.steps);
         let slices = self.slices.iter().flat_map(|slice| slice.open.iter().chain(&slice.closed));
-        story.chain(slices).any(|step| matches!(step, Step::Toxic(_)))
+        story.chain(slices)
     }
 
     /// A slice by name.

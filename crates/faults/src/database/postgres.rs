@@ -67,6 +67,12 @@ pub(crate) fn address(dsn: &str) -> Result<Address, DatabaseError> {
     Ok(address)
 }
 
+/// Whether a DSN leads to a socket in the file system; none that cannot be read leads anywhere.
+pub(crate) fn is_by_file(dsn: &str) -> bool {
+    let hosts = Address::read(dsn).map(|address| address.config.get_hosts().to_vec()).unwrap_or_default();
+    hosts.iter().any(|host| matches!(host, Host::Unix(_)))
+}
+
 /// The password in a DSN.
 pub(crate) fn password(address: &Address) -> Option<String> {
     address.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())

@@ -2,23 +2,27 @@
 
 use std::path::Path;
 
+use deadstick_core::ledger::any_undo;
+use deadstick_core::privilege::listed;
 use rustix::fs::{Access, access};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::Capability;
 use crate::cgroup;
+use crate::privileges::{self, Kept};
 
 /// Everything of it.
 pub(super) fn examine() -> Vec<Capability> {
-    let mut all = privileges();
+    let mut all = held();
+    all.push(least_privilege());
     all.push(Capability {
         name: "process handles",
         needed_for: "kill, pause",
         present: pidfd_open(getpid(), PidfdFlags::empty())
             .map(drop)
             .map_err(|errno| std::io::Error::from(errno).to_string()),
-        probed_by: "pidfd_open on this process",
+        probed_by: "pidfd_open on this process".into(),
         fallback: "kill and pause are refused: a bare pid may have a new bearer",
     });
     all.push(user_namespaces());
@@ -27,7 +31,7 @@ pub(super) fn examine() -> Vec<Capability> {
         name: "systemd",
         needed_for: "--unit",
         present: exists("/run/systemd/system"),
-        probed_by: "its folder /run/systemd/system",
+        probed_by: "its folder /run/systemd/system".into(),
         fallback: "units are found by the names of their control groups",
     });
     all.push(stress_ng());
@@ -35,7 +39,7 @@ pub(super) fn examine() -> Vec<Capability> {
 }
 
 /// The privileges of this process, each with what it is needed for. Whoever lacks one can do all that does not need it.
-fn privileges() -> Vec<Capability> {
+fn held() -> Vec<Capability> {
     let held = capabilities(None).map(|sets| sets.effective).map_err(|errno| errno.to_string());
     let one = |name, set, needed_for, fallback| Capability {
         name,
@@ -45,7 +49,7 @@ fn privileges() -> Vec<Capability> {
             Ok(_) => Err("it is not in the effective set of this process".to_owned()),
             Err(why) => Err(why.clone()),
         },
-        probed_by: "the effective set of this process",
+        probed_by: "the effective set of this process".into(),
         fallback,
     };
     vec![
@@ -77,6 +81,22 @@ fn privileges() -> Vec<Capability> {
     ]
 }
 
+/// What the guardian gives up, and so what the others of ours can.
+fn least_privilege() -> Capability {
+    let Kept { privileges, refused } = privileges::trial(&any_undo());
+    Capability {
+        name: "least privilege",
+        needed_for: "every process of ours",
+        present: if refused.is_empty() { Ok(()) } else { Err(refused.join("; ")) },
+        probed_by: format!(
+            "a thread that gave up what no undo needs; a guardian keeps {}",
+            listed(&privileges)
+        )
+        .into(),
+        fallback: "guardians and holders keep what they cannot give up; every fault works as well",
+    }
+}
+
 fn user_namespaces() -> Capability {
     // In a process of its own: a namespace of users cannot be left again, and not be entered by one thread of many.
     let tried = std::process::Command::new("unshare").args(["--user", "--net", "true"]).output();
@@ -91,7 +111,7 @@ fn user_namespaces() -> Capability {
         name: "user namespaces",
         needed_for: "labs with networks, without root",
         present,
-        probed_by: "unshare --user --net true",
+        probed_by: "unshare --user --net true".into(),
         fallback: "labs with networks need root",
     }
 }
@@ -112,8 +132,13 @@ fn control_groups() -> [Capability; 4] {
         )
     };
     let probed_by = "the mounts of this process, and whether it may write there";
-    let one =
-        |name, needed_for, present, fallback| Capability { name, needed_for, present, probed_by, fallback };
+    let one = |name, needed_for, present, fallback| Capability {
+        name,
+        needed_for,
+        present,
+        probed_by: probed_by.into(),
+        fallback,
+    };
     [
         one(
             "cgroup v2",
@@ -147,7 +172,7 @@ fn stress_ng() -> Capability {
         name: "stress-ng",
         needed_for: "stress",
         present,
-        probed_by: "stress-ng --version",
+        probed_by: "stress-ng --version".into(),
         fallback: "stress is refused; other load: deadstick inject spike",
     }
 }

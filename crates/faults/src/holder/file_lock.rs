@@ -9,7 +9,8 @@ use deadstick_core::fault::{FileLockCall, LockMode};
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::sync::mpsc;
 
-use super::{Order, Said, go, patience, say};
+use super::{Order, go, patience, say_held};
+use crate::privileges;
 
 pub(super) async fn hold(
     order: &Order,
@@ -20,6 +21,7 @@ pub(super) async fn hold(
 ) -> Result<(), String> {
     let text = |error: io::Error| format!("{}: {error}", path.display());
     let file = open(path, by, mode).map_err(text)?;
+    privileges::keep_none();
     if !go(None, inbox).await? {
         return Ok(());
     }
@@ -33,7 +35,7 @@ pub(super) async fn hold(
         // No line but the end of input can come now.
         _ = inbox.recv() => return Ok(()),
     };
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     Ok(())
 }

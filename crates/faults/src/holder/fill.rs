@@ -8,7 +8,8 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use tokio::sync::mpsc;
 
-use super::{Said, go, say};
+use super::{go, say_held};
+use crate::privileges;
 
 /// How much is written at once where space cannot be taken without writing.
 const CHUNK: usize = 1 << 20;
@@ -30,7 +31,7 @@ pub(super) async fn hold(
         // No line but the end of input can come now; the end of the process ends the filling.
         _ = inbox.recv() => return Ok(()),
     };
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     Ok(())
 }
@@ -39,6 +40,7 @@ pub(super) async fn hold(
 fn fill(path: &Path, reserve: u64) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     fs::remove_file(path)?;
+    privileges::keep_none();
     let (mut size, mut step) = (0, u64::MAX);
     let mut can_allocate = true;
     loop {
@@ -84,7 +86,7 @@ pub(super) async fn write(folder: &Path, inbox: &mut mpsc::UnboundedReceiver<Str
         return Ok(());
     }
     touch(folder).map_err(text)?;
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     Ok(())
 }

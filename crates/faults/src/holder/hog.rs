@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Order, Said, go, patience, say};
-use crate::cgroup;
+use super::{Order, go, patience, say_held};
+use crate::{cgroup, privileges};
 
 pub(super) async fn hold(
     order: &Order,
@@ -26,7 +26,7 @@ pub(super) async fn hold(
         _ = inbox.recv() => return Ok(()),
     };
     asked.map_err(|error| format!("asking for memory in the control group: {error}"))?;
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     Ok(())
 }
@@ -37,6 +37,7 @@ fn ask(folder: &Path, patience: Duration) -> Result<(), Box<dyn std::error::Erro
     let mut memory = fs::File::from(memory);
     let own = std::process::id();
     fs::write(folder.join("cgroup.procs"), own.to_string())?;
+    privileges::keep_none();
     let (some, deadline) = (vec![1; 64 << 10], Instant::now() + patience);
     while Instant::now() < deadline {
         if cgroup::members(folder)?.iter().all(|member| member.pid == own) {

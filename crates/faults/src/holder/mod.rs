@@ -3,7 +3,7 @@
 //! Owns the body of the hidden command `deadstick hold` and the words the two exchange, one JSON object a line. It ends,
 //! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
 //! signal is deliberately not used on it: it fires when the *thread* that started the process ends, and runtimes end
-//! threads.
+//! threads. Of its privileges it keeps what its order needs, and nothing once it holds what it was asked to.
 
 mod crowd;
 pub(crate) mod file_lock;
@@ -18,17 +18,22 @@ mod sqlite;
 pub(crate) mod stress;
 
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::os::linux::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deadstick_core::fault::{FileLockCall, LockMode, RedisCommands};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::SessionIdentity;
+use deadstick_core::privilege::{Privilege, Privileges};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::database::postgres::is_by_file;
 use crate::kernel::Place;
 use crate::means::postgres::held::Held;
+use crate::privileges::{self, Heirs};
 use crate::process;
 
 /// What is to be held.
@@ -57,6 +62,46 @@ pub(crate) enum What {
     Stress { work: stress::Work, folders: Vec<PathBuf> },
 }
 
+impl What {
+    /// Whether what it takes is taken more than once: new sessions, a file's journals, a second write.
+    const fn is_needed_to_the_end(&self) -> bool {
+        matches!(self, Self::Crowd { .. } | Self::Sqlite { .. } | Self::Write { .. })
+    }
+
+    /// What a holder needs until it holds this: to enter a network, or to reach what belongs to others.
+    fn privileges(&self) -> Privileges {
+        let to_write = |path: &Path| (!privileges::may_write_without(path)).then_some(Privilege::DacOverride);
+        match self {
+            Self::Postgres { dsn, .. }
+            | Self::Crowd { dsn, .. }
+            | Self::Mysql { dsn, .. }
+            | Self::Redis { dsn, .. } => {
+                // Certificates and keys are in files, too.
+                let has_files = ["ssl", "tls"].iter().any(|word| dsn.contains(word));
+                (has_files || is_by_file(dsn)).then_some(Privilege::DacOverride).into_iter().collect()
+            }
+            Self::Port { .. } => {
+                [Privilege::SysAdmin, Privilege::SysPtrace, Privilege::NetBindService].into()
+            }
+            Self::FileLock { path, .. } => to_write(path).into_iter().collect(),
+            Self::Fill { file: path, .. } | Self::Write { folder: path } => {
+                to_write(path).into_iter().collect()
+            }
+            Self::Hog { folder } => to_write(&folder.join("cgroup.procs")).into_iter().collect(),
+            Self::Stress { folders, .. } => {
+                folders.iter().filter_map(|folder| to_write(&folder.join("cgroup.procs"))).collect()
+            }
+            // Beside the file lie its journals, which SQLite gives to the file's owner when root makes them.
+            Self::Sqlite { path, .. } => {
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                let theirs = std::fs::metadata(path).is_ok_and(|about| about.st_uid() != geteuid().as_raw());
+                let owner = theirs.then_some(Privilege::Chown);
+                to_write(path).into_iter().chain(to_write(folder)).chain(owner).collect()
+            }
+        }
+    }
+}
+
 /// What the holder says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,8 +117,18 @@ pub(crate) enum Said {
 /// The body of `deadstick hold`: takes its order from standard input. Not to be called inside a runtime.
 #[must_use]
 pub fn main() -> u8 {
+    let mut first = String::new();
+    let order = io::stdin().lock().read_line(&mut first).ok().and_then(|_| serde_json::from_str(&first).ok());
+    let Some(order): Option<Order> = order else { return 2 };
+    // Before there is a second thread. What the kernel refuses, `doctor` says.
+    let needed = order.what.privileges();
+    // Who holds something needs nothing any more, and gives up the rest then: see `say_held`.
+    let heirs =
+        if needed.is_empty() || order.what.is_needed_to_the_end() { Heirs::Nobody } else { Heirs::Ours };
+    drop(privileges::keep(&needed, heirs));
     let (lines, mut inbox) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
+        privileges::keep_none();
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             if lines.send(line).is_err() {
                 return;
@@ -82,9 +137,6 @@ pub fn main() -> u8 {
     });
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 1 };
     let code = runtime.block_on(async {
-        let Some(Ok(order)) = inbox.recv().await.map(|line| serde_json::from_str::<Order>(&line)) else {
-            return 2;
-        };
         let over = Duration::from_millis(order.ends_boottime_ms.saturating_sub(process::boottime_ms()));
         tokio::select! {
             held = hold(&order, &mut inbox) => match held {
@@ -113,6 +165,12 @@ async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Res
         What::Sqlite { path, mode } => sqlite::hold(order, path, *mode, inbox).await,
         What::Port { network, place } => port::hold(network, place, inbox).await,
     }
+}
+
+/// Says that it is held, by a process that needs nothing any more.
+fn say_held() -> Result<(), String> {
+    privileges::keep_none();
+    say(&Said::Held).map_err(|error| error.to_string())
 }
 
 fn say(said: &Said) -> io::Result<()> {

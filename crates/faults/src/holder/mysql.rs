@@ -6,7 +6,7 @@ use deadstick_core::fault::LockMode;
 use deadstick_core::ledger::{ConnectionIdentity, SessionIdentity};
 use tokio::sync::mpsc;
 
-use super::{Order, Said, go, left, patience, say};
+use super::{Order, go, left, patience, say_held};
 use crate::database::address::Address;
 use crate::database::mysql::{MysqlError, Session, literal, table};
 use crate::means::mysql::sql_mode;
@@ -33,7 +33,7 @@ pub(super) async fn hold(
         // No line but the end of input can come now.
         _ = inbox.recv() => return Ok(()),
     }
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     // Here rather than with the socket: the server need not notice first.
     session.query("unlock tables").await.map(drop).map_err(text)

@@ -5,7 +5,7 @@ use deadstick_core::identity::NetworkIdentity;
 use socket2::Socket;
 use tokio::sync::mpsc;
 
-use super::{Said, go, say};
+use super::{go, say_held};
 use crate::kernel::Place;
 use crate::network::Namespace;
 
@@ -20,7 +20,7 @@ pub(super) async fn hold(
     }
     let bound = namespace.run(|| place.bind()).map_err(|error| error.to_string())?;
     let socket = bound.map_err(|error| format!("{place}: {error}"))?;
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     match place.protocol {
         Protocol::Udp => drop(inbox.recv().await),
         Protocol::Tcp => tokio::select! {

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
 
-use super::{Order, Said, go, left, patience, say};
+use super::{Order, go, left, patience, say_held};
 use crate::database::postgres::{self as database, DatabaseError, limited};
 use crate::means::postgres::held::Held;
 use deadstick_core::ledger::SessionIdentity;
@@ -41,7 +41,7 @@ pub(super) async fn hold(
         // No line but the end of input can come now.
         _ = inbox.recv() => return Ok(()),
     }
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     inbox.recv().await;
     // The transaction ends here rather than with the socket: the server need not notice first.
     client.batch_execute("rollback").await.map_err(|error| text(error.into()))

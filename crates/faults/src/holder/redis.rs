@@ -6,7 +6,7 @@ use deadstick_core::fault::RedisCommands;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Order, Said, go, left, say};
+use super::{Order, go, left, say_held};
 use crate::database::PATIENCE;
 use crate::database::address::Address;
 use crate::database::redis::{RedisError, Session};
@@ -32,7 +32,7 @@ pub(super) async fn hold(
         session.stand_apart().await.map_err(text)?;
     }
     pause(&mut session, order, commands).await.map_err(text)?;
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     loop {
         tokio::select! {
             // No line but the end of input can come now.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::{Order, Said, go, say};
-use crate::process;
+use super::{Order, go, say_held};
+use crate::{privileges, process};
 
 /// What the workers do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -49,12 +49,14 @@ pub(super) async fn hold(
         let joined = std::fs::write(folder.join("cgroup.procs"), std::process::id().to_string());
         joined.map_err(|error| format!("{}: {error}", folder.display()))?;
     }
+    // Its workers begin with nothing.
+    privileges::keep_none();
     let mut child = start(order, work).map_err(|error| format!("stress-ng: {error}"))?;
     // What it cannot do it says by ending at once.
     if let Ok(ended) = tokio::time::timeout(Duration::from_millis(300), child.wait()).await {
         return Err(format!("stress-ng ended at once: {ended:?}"));
     }
-    say(&Said::Held).map_err(|error| error.to_string())?;
+    say_held()?;
     tokio::select! {
         _ = inbox.recv() => {}
         _ = child.wait() => {}

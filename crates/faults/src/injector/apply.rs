@@ -1,27 +1,31 @@
 //! The way in: ledger, guardian, effect, proof.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use deadstick_core::fault::catalogue::of;
 use deadstick_core::ledger::{Entry, Intent};
 
 use super::live::Live;
 use super::shared::{lease_from_now, new_id};
 use super::{FaultEvent, FaultStep, Injected, Proof, Shared};
 use crate::error::FaultError;
-use crate::means::{Cancel, Prepared, Site, unseen};
+use crate::means::{Cancel, Effect, Prepared, Site, unseen};
 use crate::plan::Plan;
+
+/// How long whoever gives a fault up waits for a step of it that goes on to its end.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Shared {
     /// The whole way in. Whatever goes wrong after the ledger entry, the fault is taken out again (design law 4).
     pub(super) async fn inject(self: &Arc<Self>, plan: Plan) -> Result<Injected, FaultError> {
         let id = new_id();
         let lease = lease_from_now(plan.lease)?;
-        if self.closing.load(Ordering::Acquire) {
+        if self.closing.is_cancelled() {
             return Err(FaultError::Aborted);
         }
         let guardian = self.guard().map(|guard| guard.process.clone());
-        let site = Site {
+        let site = Arc::new(Site {
             id: id.clone(),
             ends_boottime_ms: lease.ends_boottime_ms,
             kernel: Arc::clone(&self.kernel),
@@ -31,8 +35,16 @@ impl Shared {
             load: self.settings.load.clone(),
             ours: std::iter::once(self.owner.clone()).chain(guardian).collect(),
             cancel: Cancel::default(),
-        };
-        let Prepared { undo, secrets, effect } = plan.means.prepare(&site).await?;
+        });
+        // Nothing is disturbed yet, so that it may be left to itself whatever it waits for.
+        let prepared = self.closing.unless(plan.means.prepare(&site)).await;
+        let Prepared { undo, secrets, effect } = prepared.ok_or(FaultError::Aborted)??;
+        // The processes that undo it keep no more than the tables say.
+        debug_assert!(
+            undo.privileges().iter().all(|one| of(plan.fault.kind()).privileges.contains(one)),
+            "{}: {undo:?}",
+            plan.fault.kind()
+        );
         let target = plan.target.name.clone();
         let intent =
             Intent { fault: Some(plan.fault.clone()), target, undo, lease, owner: self.owner.clone() };
@@ -63,10 +75,22 @@ impl Shared {
     }
 
     /// Effect, entry, proof, entry.
-    async fn carry_out(&self, site: &Site, live: &Live) -> Result<Proof, FaultError> {
+    async fn carry_out(&self, site: &Arc<Site>, live: &Live) -> Result<Proof, FaultError> {
         let mut state = live.state.lock().await;
-        let Some(effect) = state.effect.as_mut() else { return Err(FaultError::Aborted) };
-        effect.apply(site).await?;
+        let Some(effect) = state.effect.take() else { return Err(FaultError::Aborted) };
+        let mut applying = tokio::spawn(apply(effect, Arc::clone(site)));
+        let applied = tokio::select! {
+            applied = &mut applying => applied,
+            () = live.cancel.outlasted(PATIENCE) => {
+                // Whoever undoes it takes it from here. The guardian knows before its own time comes.
+                self.tell_that_it_hangs(live).await;
+                state.applying = Some(applying);
+                return Err(FaultError::Aborted);
+            }
+        };
+        let (effect, applied) = applied.map_err(|_| FaultError::Lost)?;
+        let effect = state.effect.insert(effect);
+        applied?;
         self.step(FaultStep::Effected, &live.id);
         self.record(&live.id, Entry::Applied).await?;
         self.step(FaultStep::EffectRecorded, &live.id);
@@ -83,4 +107,9 @@ impl Shared {
         self.tell(live, FaultEvent::Examined { id: live.id.clone(), proof: proof.clone() });
         Ok(proof)
     }
+}
+
+async fn apply(mut effect: Box<dyn Effect>, site: Arc<Site>) -> (Box<dyn Effect>, Result<(), FaultError>) {
+    let applied = effect.apply(&site).await;
+    (effect, applied)
 }

@@ -87,6 +87,12 @@ impl Guard {
         self.tell(&ToGuardian::Disarm { id: id.clone() }).await
     }
 
+    /// A call that applies or undoes this one has not come back: it may still be put in place, until this process has ended
+    /// altogether.
+    pub(crate) async fn hangs(&self, id: &FaultId) -> Result<(), FaultError> {
+        self.tell(&ToGuardian::Hangs { id: id.clone() }).await
+    }
+
     /// Ends when the guardian has. Does not keep it from being let go.
     pub(crate) fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut lost = self.lost.clone();
@@ -96,10 +102,13 @@ impl Guard {
         }
     }
 
-    /// Lets it go; it undoes what is still armed and ends. Waits for that, but not for ever.
-    pub(crate) async fn dismiss(&self) {
+    /// Lets it go; it undoes what is still armed and ends. Waits for that, but not for ever, and not at all where it in turn
+    /// waits for the end of this process.
+    pub(crate) async fn dismiss(&self, waits_for_us: bool) {
         self.stdin.lock().await.take();
-        drop(timeout(PATIENCE, self.lost()).await);
+        if !waits_for_us {
+            drop(timeout(PATIENCE, self.lost()).await);
+        }
     }
 
     async fn tell(&self, order: &ToGuardian) -> Result<(), FaultError> {

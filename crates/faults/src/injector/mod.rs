@@ -12,7 +12,6 @@ mod retract;
 mod shared;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
@@ -75,7 +74,7 @@ struct Shared {
     owner: ProcessIdentity,
     guard: Mutex<Option<Arc<Guard>>>,
     live: Mutex<Vec<Arc<Live>>>,
-    closing: AtomicBool,
+    closing: Cancel,
 }
 
 impl Injector {
@@ -107,13 +106,13 @@ impl Injector {
             owner,
             guard: Mutex::new(Some(Arc::clone(&guard))),
             live: Mutex::default(),
-            closing: AtomicBool::new(false),
+            closing: Cancel::default(),
         };
         let injector = Self { shared: Arc::new(shared) };
         let (shared, lost) = (Arc::downgrade(&injector.shared), guard.lost());
         tokio::spawn(async move {
             lost.await;
-            if let Some(shared) = shared.upgrade().filter(|shared| !shared.closing.load(Ordering::Acquire)) {
+            if let Some(shared) = shared.upgrade().filter(|shared| !shared.closing.is_cancelled()) {
                 (shared.settings.observer)(FaultEvent::GuardianLost);
             }
         });
@@ -191,7 +190,7 @@ impl Injector {
 
     /// Takes everything out, faults first. Nothing can be injected any more.
     pub async fn undo_all(&self, because: &str) -> Vec<Residue> {
-        self.shared.closing.store(true, Ordering::Release);
+        self.shared.closing.cancel();
         self.shared.undo_some(because, false).await
     }
 
@@ -207,7 +206,7 @@ impl Injector {
         let left = self.undo_all("the work is done").await;
         let guard = self.shared.guard.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(guard) = guard {
-            guard.dismiss().await;
+            guard.dismiss(self.shared.hangs().await).await;
         }
         left
     }

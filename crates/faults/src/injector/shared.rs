@@ -1,6 +1,5 @@
 //! What every step of a fault's life needs: the ledger, the list of the living, the lease.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ impl Shared {
         let mut state = live.state.lock().await;
         self.live.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(live));
         // Looked at after it is on the list: an undo of everything either finds it there or is seen here.
-        let guard = self.guard().filter(|_| !self.closing.load(Ordering::Acquire)).ok_or(FaultError::Aborted);
+        let guard = self.guard().filter(|_| !self.closing.is_cancelled()).ok_or(FaultError::Aborted);
         let recorded = match guard {
             Ok(guard) => {
                 self.record(&live.id, Entry::Applying(Box::new(live.intent.clone()))).await.map(|()| guard)
@@ -74,6 +73,17 @@ impl Shared {
         }
         self.watch_lease(live);
         Ok(())
+    }
+
+    /// Whether a call of any of them has not come back.
+    pub(super) async fn hangs(&self) -> bool {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for one in live {
+            if one.state.lock().await.hangs() {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn forget(&self, live: &Live) {

@@ -78,7 +78,8 @@ impl Prepared {
 /// What a fault does, and holds while it lasts.
 pub(crate) trait Effect: Send {
     /// Puts it in place. Runs to its end also when the fault is given up, but for what it passes to
-    /// [`Site::unless_cancelled`].
+    /// [`Site::unless_cancelled`]: whoever gives it up waits a moment, and otherwise takes it out once more after it has
+    /// come back.
     fn apply<'a>(&'a mut self, site: &'a Site) -> Step<'a, ()>;
 
     /// Looks for it from the victim's side (design law 5). May be dropped at any await.

@@ -26,6 +26,17 @@ impl Cancel {
         self.0.send_replace(true);
     }
 
+    pub(crate) fn is_cancelled(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Ends so long after it was cancelled.
+    pub(crate) async fn outlasted(&self, patience: Duration) {
+        // What holds the other end is this value itself, so there is nothing but the wait to end it.
+        drop(self.0.subscribe().wait_for(|cancelled| *cancelled).await);
+        tokio::time::sleep(patience).await;
+    }
+
     /// Runs something that may be given up half way. None when it was.
     pub(crate) async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut cancelled = self.0.subscribe();

@@ -3,6 +3,7 @@
 //! Used by the injector, by the guardian and by recovery at the next start. Leaves the ledger entries to whoever calls.
 //! "Already gone" is success; "not ours" is refused.
 
+mod apart;
 mod folder;
 mod group;
 mod network;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep};
 use crate::database::Server;
 use crate::kernel::{Kernel, Linux};
 
+pub(crate) use apart::{Apart, ONCE_IT_ANSWERS};
 pub use folder::MARK_FILE;
 pub(crate) use group::GROUP_PREFIX;
 pub(crate) use network::TABLE_PREFIX;

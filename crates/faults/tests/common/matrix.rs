@@ -124,7 +124,7 @@ pub(crate) async fn no_trace_of(label: &str, bench: &Bench) {
 
 /// One run: the owner stops at a step, somebody is killed, and nothing is left.
 #[expect(clippy::print_stderr, reason = "the time is worth reading, and no bound for a loaded machine")]
-async fn one(world: &dyn World, before: &Before, step: FaultStep, killed: Killed) {
+pub(crate) async fn one(world: &dyn World, before: &Before, step: FaultStep, killed: Killed) {
     world.renew();
     let bench = Bench::new();
     let ledger = bench.ledger();

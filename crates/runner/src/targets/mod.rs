@@ -15,6 +15,7 @@ use deadstick_core::fault::{Fault, FaultKind, ResolvedTarget, Target};
 use deadstick_core::identity::ProcessIdentity;
 use deadstick_core::text::printable;
 use deadstick_faults::find::{self, FindError};
+use deadstick_faults::kernel::{Control, Groups, Linux};
 use deadstick_faults::network::NetworkError;
 use deadstick_faults::process::{self, ProcessError};
 
@@ -191,12 +192,27 @@ fn members(kind: FaultKind, target: &Target) -> Result<Members, TargetError> {
             return Ok(Members::default());
         }
     };
+    if kind == FaultKind::Stress {
+        may_hold_workers(&group.path)?;
+    }
     // Workers can be put into a group that is empty so far.
     if group.processes.is_empty() && kind != FaultKind::Stress {
         let what = format!("{target} has no process now");
         return Err(TargetError::unknown(what, "start it, or name another one"));
     }
     Ok(Members { processes: group.processes, group: Some(group.path) })
+}
+
+/// Whether a control group of this path holds down who is in it.
+fn may_hold_workers(path: &Path) -> Result<(), TargetError> {
+    for control in [Control::Cpu, Control::Memory] {
+        let places = Linux.places(control, path);
+        if !places.map_err(|error| TargetError::Unreadable(error.to_string()))?.is_empty() {
+            return Ok(());
+        }
+    }
+    let what = format!("no control group {} has a cpu or memory controller", path.display());
+    Err(TargetError::unknown(what, "name another one; see `deadstick doctor`"))
 }
 
 fn name(target: &Target, processes: &[ProcessIdentity]) -> String {

@@ -123,6 +123,8 @@ fn state_lies_where_it_is_looked_for() {
     let mode = std::fs::metadata(state.path()).expect("is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert!(StateDir::find(None, &StateEnv::default(), false).is_err());
+    let unmade = StateDir::locate(Some(&sub("unmade")), &env, false).expect("finds");
+    assert!(unmade.path().ends_with("unmade") && !unmade.path().exists(), "{unmade:?}");
 
     assert!(state.incidents().expect("none yet").is_empty());
     for bad in ["", "..", ".hidden", "a/b", "a b"] {

@@ -2,9 +2,12 @@
 
 use super::{Aim, Family, Kind, Parameter, Value, optional, required};
 use crate::fault::{FaultKind, FileLockCall, HttpMethod, LockMode};
+use crate::privilege::Privilege;
 
 const MODE: Parameter =
     optional("mode", Value::Word(LockMode::WORDS), "exclusive", "Whether readers wait, too");
+/// To reach a server by a socket in the file system that is not for everybody.
+const SOCKET: &[Privilege] = &[Privilege::DacOverride];
 const SESSION_UNDO: &str =
     "the session is rolled back and ended; the server ends it by itself with the lease";
 
@@ -16,6 +19,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Path],
         parameters: &[&[required("reserve", Value::Size, "What stays free; never nothing")]],
         needs: "to write into the folder",
+        privileges: &[Privilege::DacOverride],
         undo: "the file that fills it is removed",
         example: "disk-fill --path /mnt/scratch --reserve 16MiB --for 1m",
     },
@@ -26,6 +30,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Path],
         parameters: &[],
         needs: "CAP_SYS_ADMIN, a file system that can freeze (ext4, xfs, btrfs)",
+        privileges: &[Privilege::SysAdmin, Privilege::DacOverride],
         undo: "the file system thaws",
         example: "fs-freeze --path /mnt/scratch --for 10s",
     },
@@ -36,6 +41,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Path],
         parameters: &[&[optional("by", Value::Word(FileLockCall::WORDS), "flock", "By which call"), MODE]],
         needs: "to open the file",
+        privileges: &[Privilege::DacOverride],
         undo: "the process that holds the lock ends, with its owner too",
         example: "file-lock --path /var/lock/app.lock --for 30s",
     },
@@ -61,6 +67,7 @@ pub(super) const KINDS: &[Kind] = &[
             ),
         ]],
         needs: "a role that may lock the table and write to it, or to write the SQLite file",
+        privileges: &[Privilege::DacOverride, Privilege::Chown],
         undo: "the session is ended; the server ends it by itself with the lease; an SQLite lock goes with its process",
         example: "lock --dsn postgres://app@127.0.0.1/shop --table orders --for 30s",
     },
@@ -71,6 +78,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Dsn],
         parameters: &[&[optional("table", Value::Text, "none", "The table it reads")]],
         needs: "a role that may read the table",
+        privileges: SOCKET,
         undo: SESSION_UNDO,
         example: "idle-in-transaction --dsn postgres://app@127.0.0.1/shop --table orders --for 30s",
     },
@@ -86,6 +94,7 @@ pub(super) const KINDS: &[Kind] = &[
             "How many places stay free, beside those kept for superusers",
         )]],
         needs: "a role that may connect",
+        privileges: SOCKET,
         undo: "the sessions are ended; the server ends them by itself with the lease",
         example: "exhaust-connections --dsn postgres://app@127.0.0.1/shop --leave 1 --for 30s",
     },
@@ -96,6 +105,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: &[Aim::Dsn],
         parameters: &[],
         needs: "PostgreSQL 10, a superuser on the replica or a role that may pause and resume replay",
+        privileges: SOCKET,
         undo: "replay goes on; the server has no time limit for it, so guardian and ledger stand in",
         example: "pause-replay --dsn postgres://postgres@127.0.0.1:5433/postgres --for 30s",
     },
@@ -109,6 +119,7 @@ pub(super) const KINDS: &[Kind] = &[
             optional("role", Value::Text, "any", "Only those of this role"),
         ]],
         needs: "the same role, or pg_signal_backend",
+        privileges: SOCKET,
         undo: "none: programs connect again",
         example: "terminate-backends --dsn postgres://app@127.0.0.1/shop --application shop --for 5s",
     },
@@ -130,6 +141,7 @@ pub(super) const KINDS: &[Kind] = &[
             optional("hot", Value::Percent, "none", "The share of requests that ask for the one hot key"),
         ]],
         needs: "nothing",
+        privileges: &[Privilege::SysAdmin, Privilege::SysPtrace],
         undo: "the requests stop, with their owner too",
         example: "spike --url http://127.0.0.1:8080/item/{key} --per-second 200 --hot 80% --for 30s",
     },

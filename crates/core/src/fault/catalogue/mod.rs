@@ -6,6 +6,7 @@ mod network;
 mod process;
 
 use super::FaultKind;
+use crate::privilege::Privilege;
 
 /// What a value of a parameter looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +185,9 @@ pub struct Kind {
     pub parameters: &'static [&'static [Parameter]],
     /// What it needs of the host.
     pub needs: &'static str,
+    /// The privileges that whoever applies, proves and undoes it may use; without some of them it works on what is one's
+    /// own.
+    pub privileges: &'static [Privilege],
     /// How it is taken back, and by whom when everybody dies.
     pub undo: &'static str,
     /// The words behind `deadstick inject` of an example that works as printed on a host with what it names.

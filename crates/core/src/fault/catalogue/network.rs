@@ -4,6 +4,7 @@ use super::{Aim, Family, Kind, Parameter, Value, optional, required};
 use crate::fault::flow::Direction;
 use crate::fault::link::Distribution;
 use crate::fault::{DnsAnswer, FaultKind, PartitionShape, Protocol, Refusal};
+use crate::privilege::Privilege;
 
 const TO: Parameter = optional("to", Value::Peers, "everybody", "The other end of the connections");
 const FROM: Parameter =
@@ -67,6 +68,14 @@ const NETWORKS: &[Aim] =
     &[Aim::Host, Aim::Pid, Aim::Process, Aim::Unit, Aim::Cgroup, Aim::Container, Aim::User, Aim::Netns];
 const NAMESPACES: &[Aim] = &[Aim::Host, Aim::Pid, Aim::Container, Aim::Netns];
 
+/// To enter a network and change it, to see whose networks and sockets there are, and to look as one user sees it.
+const NETWORK: &[Privilege] = &[
+    Privilege::NetAdmin,
+    Privilege::SysAdmin,
+    Privilege::SysPtrace,
+    Privilege::DacReadSearch,
+    Privilege::SetUid,
+];
 const TABLE: &str = "CAP_NET_ADMIN, nftables";
 const NETEM: &str = "CAP_NET_ADMIN, nftables, netem (without it: a relay for one TCP peer)";
 const TABLE_UNDO: &str =
@@ -81,6 +90,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: NETEM,
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "latency --to 10.0.0.2:5432 --delay 50ms --jitter 5ms --for 1m",
     },
@@ -91,6 +101,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(LOSS)], REST, &[DELAY, DUPLICATE, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables; netem for bursts and for anything beside loss",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "loss --netns a --to 10.0.0.2 --loss 10% --burst 5 --for 1m",
     },
@@ -101,6 +112,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(DUPLICATE)], REST, &[DELAY, LOSS, CORRUPT, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "duplicate --netns a --duplicate 5% --for 1m",
     },
@@ -111,6 +123,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(CORRUPT)], REST, &[DELAY, LOSS, DUPLICATE, REORDER, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "corrupt --netns a --corrupt 1% --for 1m",
     },
@@ -121,6 +134,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(REORDER), own(DELAY)], REST, &[LOSS, DUPLICATE, CORRUPT, RATE], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, netem",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "reorder --netns a --reorder 25% --delay 20ms --for 1m",
     },
@@ -131,6 +145,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[own(RATE)], REST, &[DELAY, LOSS, DUPLICATE, CORRUPT, REORDER], EACH_WAY],
         needs: "CAP_NET_ADMIN, nftables, HTB; netem for anything beside the rate",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "rate --netns a --to 10.0.0.2 --rate 1MiB/s --for 1m",
     },
@@ -152,6 +167,7 @@ pub(super) const KINDS: &[Kind] = &[
             FLOW,
         ],
         needs: TABLE,
+        privileges: NETWORK,
         undo: TABLE_UNDO,
         example: "partition --netns a --to 10.0.0.2 --for 60s",
     },
@@ -162,6 +178,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[FLOW],
         needs: "CAP_NET_ADMIN, nftables, socket diagnosis",
+        privileges: NETWORK,
         undo: TABLE_UNDO,
         example: "half-open --netns a --to 10.0.0.2:5432 --for 60s",
     },
@@ -172,6 +189,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NAMESPACES,
         parameters: &[],
         needs: TABLE,
+        privileges: NETWORK,
         undo: TABLE_UNDO,
         example: "vanish --netns a --for 60s",
     },
@@ -190,6 +208,7 @@ pub(super) const KINDS: &[Kind] = &[
             FLOW,
         ],
         needs: TABLE,
+        privileges: NETWORK,
         undo: TABLE_UNDO,
         example: "reject --netns a --to 10.0.0.2:5432 --with reset --for 60s",
     },
@@ -213,6 +232,7 @@ pub(super) const KINDS: &[Kind] = &[
             FLOW,
         ],
         needs: "CAP_NET_ADMIN, nftables; netem where impairments are named",
+        privileges: NETWORK,
         undo: QDISC_UNDO,
         example: "flap --netns a --up 2s --down 1s --for 1m",
     },
@@ -223,6 +243,14 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[required("above", Value::Size, "The largest IP packet that passes")], FLOW],
         needs: TABLE,
+        privileges: &[
+            Privilege::NetAdmin,
+            Privilege::SysAdmin,
+            Privilege::SysPtrace,
+            Privilege::DacReadSearch,
+            Privilege::SetUid,
+            Privilege::NetRaw,
+        ],
         undo: TABLE_UNDO,
         example: "mtu-blackhole --netns a --to 10.0.0.2 --above 1280B --for 60s",
     },
@@ -249,6 +277,7 @@ pub(super) const KINDS: &[Kind] = &[
             ),
         ]],
         needs: "CAP_NET_ADMIN, nftables redirect, connection tracking",
+        privileges: NETWORK,
         undo: "the table is removed, by the kernel too; the responder ends with its owner, and what it answered is kept by no cache",
         example: "dns --netns a --answer nxdomain --names db.internal --for 60s",
     },
@@ -259,6 +288,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: NETWORKS,
         parameters: &[&[TO, FROM]],
         needs: "CAP_NET_ADMIN, a kernel with INET_DIAG_DESTROY",
+        privileges: NETWORK,
         undo: "none: programs connect again",
         example: "socket-kill --netns a --to 10.0.0.2:5432 --for 5s",
     },
@@ -273,6 +303,12 @@ pub(super) const KINDS: &[Kind] = &[
             optional("protocol", Value::Word(Protocol::WORDS), "tcp", "Of which protocol"),
         ]],
         needs: "a port that nobody has; CAP_NET_BIND_SERVICE below port 1024",
+        privileges: &[
+            Privilege::NetBindService,
+            Privilege::SysAdmin,
+            Privilege::SysPtrace,
+            Privilege::DacReadSearch,
+        ],
         undo: "the process that holds the port ends, with its owner too",
         example: "port-take --port 18080 --address 127.0.0.1 --for 60s",
     },

@@ -2,8 +2,12 @@
 
 use super::{Aim, Family, Kind, Value, optional, required};
 use crate::fault::{FaultKind, RedisCommands, Signal};
+use crate::privilege::Privilege;
 
 const PROCESSES: &[Aim] = &[Aim::Pid, Aim::Process, Aim::Unit, Aim::Cgroup, Aim::Container];
+
+/// To write control groups of others, and to move processes of others.
+const GROUPS: &[Privilege] = &[Privilege::DacOverride, Privilege::SysNice];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind {
@@ -16,6 +20,7 @@ pub(super) const KINDS: &[Kind] = &[
             optional("every-restart", Value::Flag, "once", "Again whenever a process takes its place"),
         ]],
         needs: "to own the process, or CAP_KILL",
+        privileges: &[Privilege::Kill, Privilege::SysPtrace],
         undo: "none: what ended stays ended; whoever supervises it starts it again",
         example: "kill --pid 4711 --signal TERM --for 5s",
     },
@@ -31,6 +36,7 @@ pub(super) const KINDS: &[Kind] = &[
             "Redis: which commands wait",
         )]],
         needs: "to own the process, or CAP_KILL; a control group for the freezer; Redis 6.2, and to be its administrator",
+        privileges: &[Privilege::Kill, Privilege::DacOverride, Privilege::SysNice],
         undo: "it goes on (SIGCONT, or the freezer thaws); Redis goes on by itself two seconds after the last renewal",
         example: "pause --pid 4711 --for 30s",
     },
@@ -41,6 +47,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: PROCESSES,
         parameters: &[&[required("cpus", Value::Cpus, "How much, in processors")]],
         needs: "to write control groups with the cpu controller",
+        privileges: GROUPS,
         undo: "the old limit is written back; a process that was moved goes back to its group",
         example: "cpu-limit --pid 4711 --cpus 0.1 --for 1m",
     },
@@ -51,6 +58,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: PROCESSES,
         parameters: &[&[required("memory", Value::Size, "How much")]],
         needs: "to write control groups with the memory controller",
+        privileges: GROUPS,
         undo: "the old limit is written back; a process that was moved goes back to its group",
         example: "memory-limit --pid 4711 --memory 64MiB --for 1m",
     },
@@ -61,6 +69,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: PROCESSES,
         parameters: &[&[required("files", Value::Count(1 << 30), "How many it may have open")]],
         needs: "to own the process; CAP_SYS_RESOURCE to give back a hard limit",
+        privileges: &[Privilege::SysResource, Privilege::SysPtrace, Privilege::DacReadSearch],
         undo: "the old limit is set again",
         example: "fd-limit --pid 4711 --files 16 --for 1m",
     },
@@ -71,6 +80,7 @@ pub(super) const KINDS: &[Kind] = &[
         aims: PROCESSES,
         parameters: &[],
         needs: "to write control groups with the memory controller",
+        privileges: &[Privilege::DacOverride, Privilege::SysNice, Privilege::SysResource],
         undo: "the control group made for it is removed; what was ended stays ended",
         example: "oom --pid 4711 --for 10s",
     },
@@ -85,6 +95,7 @@ pub(super) const KINDS: &[Kind] = &[
             optional("io", Value::Count(4_096), "0", "How many workers write and sync"),
         ]],
         needs: "stress-ng",
+        privileges: &[Privilege::DacOverride],
         undo: "the workers are ended, with their owner too",
         example: "stress --cpu 1 --memory 64MiB --for 30s",
     },

@@ -9,9 +9,12 @@ use std::time::Duration;
 use deadstick_core::debrief::Debrief;
 use deadstick_core::drill::Order;
 use deadstick_core::event::Verdict;
+use deadstick_core::fault::catalogue;
+use deadstick_core::ledger::any_undo;
 use deadstick_core::playbook::Playbook;
 use deadstick_core::source::did_you_mean;
 use deadstick_core::units::Name;
+use deadstick_faults::privileges::{self, Heirs};
 use deadstick_probes::Prober;
 use deadstick_runner::drill::{self, Progress, Report, Settings};
 use deadstick_runner::library::{self, Read};
@@ -49,7 +52,19 @@ pub(crate) fn run(context: &Context, args: &args::Drill) -> Answer {
     {
         deadstick_lab::enter_user_namespace()?;
     }
-    context.runtime()?.block_on(stage(context, args, playbook, script, open))
+    give_up_privileges(context, &playbook.value);
+    context.do_alone(stage(context, args, playbook, script, open))
+}
+
+/// Keeps of this process's privileges what the playbook's faults need, and what undoing whatever earlier runs left does.
+/// The lab and the programs that people name start with what their user has.
+fn give_up_privileges(context: &Context, playbook: &Playbook) {
+    let kinds = playbook.faults();
+    let faults = kinds.iter().flat_map(|kind| catalogue::of(*kind).privileges).copied();
+    let kept = privileges::keep(&any_undo().into_iter().chain(faults).collect(), Heirs::Anybody);
+    if context.verbose() {
+        context.note(&format!("privileges of this process: {kept}"));
+    }
 }
 
 fn read_script(path: &str) -> Result<Script, Failure> {

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
+use super::hold_alone;
 use super::lines::{Lines, short};
-use super::{finish, hold};
 use crate::context::Context;
 use crate::exit::{Answer, DONE, Failure, INTERNAL};
 
@@ -106,9 +106,5 @@ pub(crate) fn run(context: &Context) -> Answer {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(Failure::internal)?;
     let Handover { order, incident } = serde_json::from_str(&text).map_err(Failure::internal)?;
-    context.runtime()?.block_on(async {
-        let lines = Lines::new(context, order.lease);
-        let outcome = hold(context, order, incident.as_deref(), &lines).await?;
-        finish(context, &outcome)
-    })
+    hold_alone(context, order, incident.as_deref())
 }

@@ -7,8 +7,11 @@ mod detached;
 mod lines;
 mod password;
 
-use deadstick_core::fault::{Fault, Target};
+use deadstick_core::fault::{Fault, FaultKind, Target, catalogue};
+use deadstick_core::ledger::any_undo;
+use deadstick_core::privilege::{Privilege, Privileges};
 use deadstick_core::text::printable;
+use deadstick_faults::privileges::{self, Heirs};
 use deadstick_faults::{HostFacts, Plan, doctor};
 use deadstick_runner::injection::{self, Ended, Order, Outcome, Settings};
 use deadstick_runner::session::Session;
@@ -37,17 +40,44 @@ pub(crate) fn run(context: &Context, args: &args::Inject) -> Answer {
     let Found { fault, target, .. } = found;
     targets::may_touch(&fault, &target)?;
     let order = Order::new(fault, target, args.lease);
-    let runtime = context.runtime()?;
-    runtime.block_on(async {
-        context.recover(&context.state()?.ledgers()).await?;
-        let incident = incident(context, args.incident.as_deref())?;
-        if args.detach {
-            return detached::start(context, order, incident).await;
-        }
+    let ledgers = context.state()?.ledgers();
+    // With all privileges, and on threads that end here: what earlier runs left may need any of them.
+    context.runtime()?.block_on(context.recover(&ledgers))?;
+    let incident = incident(context, args.incident.as_deref())?;
+    if args.detach {
+        return context.runtime()?.block_on(detached::start(context, order, incident));
+    }
+    hold_alone(context, order, incident.as_deref())
+}
+
+/// Holds it to its end, in a process that does nothing else.
+fn hold_alone(context: &Context, order: Order, incident: Option<&str>) -> Answer {
+    give_up_privileges(context, order.fault.kind(), incident)?;
+    context.do_alone(async {
         let lines = Lines::new(context, order.lease);
-        let outcome = hold(context, order, incident.as_deref(), &lines).await?;
+        let outcome = hold(context, order, incident, &lines).await?;
         finish(context, &outcome)
     })
+}
+
+/// Keeps of this process's privileges what its one fault needs, from its guardian and holders on to its undo.
+fn give_up_privileges(context: &Context, kind: FaultKind, incident: Option<&str>) -> Result<(), Failure> {
+    let state = context.state()?;
+    let mut wanted: Privileges = catalogue::of(kind).privileges.iter().copied().collect();
+    let incident = incident.map(|id| state.incident(id).map_err(Failure::internal)).transpose()?;
+    let written = std::iter::once(state.ledgers()).chain(incident);
+    // What belongs to somebody else is written, and started, by this privilege alone.
+    if written.into_iter().any(|path| !privileges::may_write_without(&path))
+        || !privileges::may_start_without(&context.program()?)
+    {
+        wanted.insert(Privilege::DacOverride);
+    }
+    let kept = privileges::keep(&wanted, Heirs::Ours);
+    if context.verbose() {
+        context.note(&format!("privileges of this process: {kept}"));
+        context.note(&format!("privileges of its guardian: {}", privileges::trial(&any_undo())));
+    }
+    Ok(())
 }
 
 /// The fault, and its target as it is now.
@@ -73,7 +103,7 @@ fn find(args: &args::Inject) -> Result<Found, Failure> {
 fn judge(context: &Context, args: &args::Inject, found: &Found) -> Result<(), Failure> {
     let policy = policy::read(args.policy.as_deref())?;
     let Found { fault, target, .. } = found;
-    let ledgers = context.state()?.ledgers();
+    let ledgers = context.state_as_it_is()?.ledgers();
     Ok(policy::judge(&policy, fault, &args.target, target, args.lease, &ledgers)?)
 }
 
