@@ -101,7 +101,7 @@ async fn two_faults_on_one_link() {
     }
     // Both ways: what goes out, and the answer.
     let connects = |port, asked: u64| {
-        takes(Duration::from_millis(2 * asked), [accepted(&wire, port)]);
+        takes(Duration::from_millis(2 * asked), (0..20).map(|_| accepted(&wire, port)));
     };
     connects(7_000, 50);
     connects(7_001, 20);
