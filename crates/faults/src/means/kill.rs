@@ -135,7 +135,8 @@ impl Effect for Hit {
             let mut taken = 0;
             for (process, reception) in &self.there {
                 let pid = process.pid;
-                match reception {
+                let left = ENDING.saturating_sub(began.elapsed());
+                match if_not_put_off(site, process, signal, *reception, left).await? {
                     Reception::Ignored if signal != Signal::Kill => {
                         return Ok(unseen(format!("process {pid} ignores SIG{signal}")));
                     }
@@ -180,6 +181,27 @@ impl Effect for Hit {
             true
         })
     }
+}
+
+/// How a process takes a signal after all, where it had put it off: while it starts another one, every program does that
+/// for a moment; some do it for good, and have a thread that waits for signals.
+async fn if_not_put_off(
+    site: &Site,
+    process: &ProcessIdentity,
+    signal: Signal,
+    before: Reception,
+    patience: Duration,
+) -> Result<Reception, FaultError> {
+    let mut reception = before;
+    if reception == Reception::Blocked && signal != Signal::Kill {
+        until(patience, || {
+            // Who is gone has taken it.
+            reception = site.kernel.reception(process, signal)?.unwrap_or(Reception::Default);
+            Ok::<_, FaultError>(reception != Reception::Blocked)
+        })
+        .await?;
+    }
+    Ok(reception)
 }
 
 /// Looks for processes that have come back.

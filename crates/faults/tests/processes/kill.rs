@@ -32,6 +32,25 @@ async fn a_signal_that_informs_is_proved_by_its_handler() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_put_off_for_a_moment_lands_and_one_put_off_for_good_does_not() {
+    let bench = Bench::new();
+    let injector = bench.injector().await;
+    let blocking = |seconds: &str| {
+        let python = format!(
+            "import signal as s, time as t\ns.pthread_sigmask(s.SIG_BLOCK, [s.SIGTERM])\nprint('ready', flush=True)\n\
+             t.sleep({seconds})\ns.pthread_sigmask(s.SIG_UNBLOCK, [s.SIGTERM])\nt.sleep(60)"
+        );
+        shell(&format!("exec python3 -c \"{python}\""))
+    };
+    let inject = |victim: &Victim| injector.inject(fault("kill signal=TERM"), victim.target(), LEASE);
+    let proof = inject(&blocking("1")).await.expect("injected").proof;
+    assert!(proof.landed && proof.evidence.contains("gone"), "{proof:?}");
+    let proof = inject(&blocking("60")).await.expect("injected").proof;
+    assert!(!proof.landed && proof.evidence.contains("off"), "{proof:?}");
+    assert_eq!(injector.close().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_is_hit_again_until_the_fault_ends() {
     let bench = Bench::new();
     let pattern = format!("sleep 6{}.5", std::process::id());
