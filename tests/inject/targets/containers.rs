@@ -8,7 +8,7 @@ use super::until;
 use crate::Host;
 use crate::stage::Link;
 
-const IDLE: &str = "while :; do sleep 1; done";
+const IDLE: &str = "while :; do sleep 0.1; done";
 
 /// Two clients in containers, and how the first one's is called.
 fn clients<'a>(

@@ -108,7 +108,7 @@ async fn memory_in_use_is_not_asked_back() {
     // Joins first, so that what it takes is counted there.
     let folder = group.folders().remove(0);
     let script = format!(
-        "echo $$ > {}; x=$(head -c 20000000 /dev/zero | tr '\\0' x); echo ready; while :; do sleep 1; done",
+        "echo $$ > {}; x=$(head -c 20000000 /dev/zero | tr '\\0' x); echo ready; while :; do sleep 0.1; done",
         folder.join("cgroup.procs").display()
     );
     let victim = shell(&script);
