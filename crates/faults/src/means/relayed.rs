@@ -8,7 +8,7 @@ use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
-use super::late::{Timed, compared, time};
+use super::late::{Asked, Timed, Usual};
 use super::table::{self, Held};
 use super::{Effect, Means, Prepared, Site, Step, failed, unseen};
 use crate::error::FaultError;
@@ -83,7 +83,7 @@ struct Relayed {
 struct Relaying {
     means: Relayed,
     /// How long the peer took to answer before.
-    plain: Option<Duration>,
+    usual: Option<Usual>,
     relay: Option<Box<dyn Send>>,
     table: Held,
 }
@@ -91,11 +91,20 @@ struct Relaying {
 impl Means for Relayed {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
-            let plain = time(site, &self.network, self.peer, Timed::Farewell, self.late).await?;
+            let usual = self.asked().usual(site).await?;
             let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
             let table = Held::default();
-            Ok(Prepared::new(undo, Relaying { means: self.clone(), plain, relay: None, table }))
+            Ok(Prepared::new(undo, Relaying { means: self.clone(), usual, relay: None, table }))
         })
+    }
+}
+
+impl Relayed {
+    /// How late a round trip shall be.
+    fn asked(&self) -> Asked {
+        let ways = if self.direction == Direction::Both { 2 } else { 1 };
+        let (delay, jitter) = (self.late.0 * ways, self.late.1 * ways);
+        Asked { network: self.network.clone(), peer: self.peer, timed: Timed::Farewell, delay, jitter }
     }
 }
 
@@ -127,16 +136,13 @@ impl Effect for Relaying {
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             // The end of a connection takes longer because the relay is late.
-            let Relayed { network, peer, late, direction } = &self.means;
-            let Some(plain) = self.plain else {
+            let Some(usual) = self.usual else {
                 return Ok(unseen(format!(
-                    "{peer} did not answer the end of a connection before, so there is nothing to compare with"
+                    "{} did not answer the end of a connection before, so there is nothing to compare with",
+                    self.means.peer
                 )));
             };
-            let ways = if *direction == Direction::Both { 2 } else { 1 };
-            let late = (late.0 * ways, late.1 * ways);
-            let now = time(site, network, *peer, Timed::Farewell, late).await?;
-            Ok(compared(*peer, plain, now, late.0))
+            self.means.asked().compared(site, usual).await
         })
     }
 

@@ -9,7 +9,7 @@ use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
 use super::branch::{Branch, Wanted};
-use super::late::{Timed, compared, time};
+use super::late::{Asked, Timed, Usual};
 use super::table::{self, DISCARD, Held};
 use super::{Effect, Means, Prepared, Site, Step, lossy, relayed, seen, unseen};
 use crate::error::FaultError;
@@ -143,8 +143,8 @@ struct Shaped {
 struct Shaping {
     means: Shaped,
     branch: Branch,
-    /// How long the peer took to answer before.
-    plain: Option<Duration>,
+    /// How long a peer took to answer before, where that says something.
+    timed: Option<(Asked, Usual)>,
     tables: Vec<Held>,
 }
 
@@ -152,19 +152,26 @@ impl Means for Shaped {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
             let branch = Branch::prepare(site, self.wanted.clone(), site.table_name()).await?;
-            let plain = match self.ask.filter(|ask| ask.port() != DISCARD && self.is_timed()) {
-                Some(ask) => time(site, &self.wanted.network, ask, Timed::Connect, self.late()).await?,
+            let timed = match self.ask.filter(|ask| ask.port() != DISCARD && self.is_timed()) {
+                Some(ask) => {
+                    let asked = self.asked(ask);
+                    asked.usual(site).await?.map(|usual| (asked, usual))
+                }
                 None => None,
             };
             let undo = Undo::All { steps: branch.undo() };
-            Ok(Prepared::new(undo, Shaping { means: self.clone(), branch, plain, tables: Vec::new() }))
+            Ok(Prepared::new(undo, Shaping { means: self.clone(), branch, timed, tables: Vec::new() }))
         })
     }
 }
 
 impl Shaped {
-    fn late(&self) -> (Duration, Duration) {
-        (self.wanted.impairment.delay.0, self.wanted.impairment.jitter.0)
+    /// How late a round trip shall be.
+    fn asked(&self, peer: SocketAddr) -> Asked {
+        let Wanted { network, impairment, flow, .. } = &self.wanted;
+        let ways = if flow.direction == Direction::Both { 2 } else { 1 };
+        let (delay, jitter) = (impairment.delay.0 * ways, impairment.jitter.0 * ways);
+        Asked { network: network.clone(), peer, timed: Timed::Connect, delay, jitter }
     }
 
     /// A connection that takes longer is the proof, unless so much is lost or overtakes that it says nothing.
@@ -172,11 +179,6 @@ impl Shaped {
         let Impairment { delay, loss, corrupt, reorder, rate, .. } = &self.wanted.impairment;
         let spoilt = loss.ratio() + corrupt.ratio() + reorder.ratio();
         !delay.0.is_zero() && spoilt == 0.0 && rate.is_none()
-    }
-
-    /// How often a round trip is delayed.
-    fn ways(&self) -> u32 {
-        if self.wanted.flow.direction == Direction::Both { 2 } else { 1 }
     }
 }
 
@@ -190,13 +192,9 @@ impl Effect for Shaping {
 
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            let means = &self.means;
-            if let (Some(ask), Some(plain)) = (means.ask, self.plain) {
+            if let Some((asked, usual)) = &self.timed {
                 // A connection takes longer because its packets are late.
-                let (delay, jitter) = means.late();
-                let late = (delay * means.ways(), jitter * means.ways());
-                let now = time(site, &means.wanted.network, ask, Timed::Connect, late).await?;
-                return Ok(compared(ask, plain, now, late.0));
+                return asked.compared(site, *usual).await;
             }
             self.counted(site).await
         })
