@@ -2,7 +2,8 @@
 //!
 //! Owns the messages: [`chooser`] says which packets, [`effect`] what becomes of them. The kernel removes the table when
 //! the socket that made it is closed, whatever closed it; and every rule first asks the set `links`, whose elements carry
-//! the lease as a timeout, so that it matches nothing once that is over. Either way nobody has to be alive for the fault to end (design section 5).
+//! the lease as a timeout, so that it matches nothing once that is over. Either way nobody has to be alive for the fault
+//! to end (design section 5).
 
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ mod chooser;
 mod classes;
 mod effect;
 mod expression;
+mod header;
 mod hooks;
+mod matches;
 mod questions;
 mod sets;
 
@@ -104,8 +107,17 @@ pub(crate) fn hits(spec: &TableSpec) -> Result<u64, NetlinkError> {
         .iter()
         .filter_map(|(_, body)| body.get(4..))
         .filter(|rule| belongs(rule, &spec.name))
-        .map(expression::packets)
+        .map(counted)
         .sum())
+}
+
+/// Sum of the packet counters of a rule, from its attributes.
+fn counted(rule: &[u8]) -> u64 {
+    let Some(expressions) = wire::find(rule, 4) else { return 0 };
+    wire::attrs(expressions)
+        .filter(|(_, one)| wire::find(one, 1).map(wire::text).as_deref() == Some("counter"))
+        .filter_map(|(_, one)| wire::find(wire::find(one, 2)?, 2)?.try_into().ok().map(u64::from_be_bytes))
+        .sum()
 }
 
 fn belongs(rule: &[u8], table: &str) -> bool {

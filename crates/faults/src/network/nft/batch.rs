@@ -130,27 +130,22 @@ impl<'a> Batch<'a> {
     }
 
     /// A rule of these steps.
-    pub(super) fn rule(&mut self, side: Side, rest: &[Expression]) {
-        self.rule_with(side, |list| rest.iter().for_each(|expression| expression.write(list)));
+    pub(super) fn rule(&mut self, side: Side, steps: &[Expression]) {
+        self.rule_in(side.name(), side, steps);
     }
 
     /// A chain by another name, and its only rule.
-    pub(super) fn chain_of(&mut self, name: &str, side: Side, priority: i32, rule: &[Expression]) {
+    pub(super) fn chain_of(&mut self, name: &str, side: Side, priority: i32, steps: &[Expression]) {
         self.chain_as(name, side, priority);
-        self.rule_in(name, side, |list| rule.iter().for_each(|expression| expression.write(list)));
+        self.rule_in(name, side, steps);
     }
 
     /// A rule; it asks whether the lease still runs before anything else.
-    pub(super) fn rule_with(&mut self, side: Side, fill: impl FnOnce(&mut Message)) {
-        self.rule_in(side.name(), side, fill);
-    }
-
-    fn rule_in(&mut self, chain: &str, side: Side, fill: impl FnOnce(&mut Message)) {
+    fn rule_in(&mut self, chain: &str, side: Side, steps: &[Expression]) {
         let table = self.table;
         let lease = [side.device(), Expression::InSet { set: LINKS.to_owned(), register: FIRST_REGISTER }];
         self.message(NEW_RULE, APPEND).text(1, table).text(2, chain).nest(4, |list| {
-            lease.iter().for_each(|expression| expression.write(list));
-            fill(list);
+            lease.iter().chain(steps).for_each(|expression| expression.write(list));
         });
     }
 }

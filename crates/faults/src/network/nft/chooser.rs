@@ -4,8 +4,10 @@
 
 use deadstick_core::fault::Flow;
 
-use super::expression::{Expression, FIRST_REGISTER, TCP, UDP, frame_word};
+use super::expression::{Expression, FIRST_REGISTER};
+use super::header::{Layout, NETWORK, TCP, TRANSPORT, UDP};
 use super::hooks::Side;
+use super::matches::{is_version, of_sockets};
 use super::sets::{PeerSet, by_shape};
 use crate::kernel::Group;
 
@@ -13,9 +15,6 @@ use crate::kernel::Group;
 pub(super) const WITH_PORTS: &str = "with-ports";
 /// Its elements.
 pub(super) const PORT_PROTOCOLS: [u8; 2] = [TCP, UDP];
-
-const NETWORK_HEADER: u32 = 1;
-const TRANSPORT_HEADER: u32 = 2;
 
 /// Conditions on packets of one family, or of any.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +45,7 @@ impl Chooser {
     /// `group` is what the flow's control group is to the kernel.
     pub(super) fn new(flow: &Flow, group: Option<&Group>) -> Self {
         let sets = |peers: &[_]| (!peers.is_empty()).then(|| by_shape(peers));
-        let mut socket = Vec::new();
-        if let Some(Group { number, depth }) = group {
-            socket.push(Expression::SocketGroup(*depth));
-            socket.push(Expression::Equals(number.to_ne_bytes().to_vec()));
-        }
-        if let Some(user) = flow.user {
-            socket.push(Expression::MetaUser);
-            socket.push(Expression::Equals(user.to_ne_bytes().to_vec()));
-        }
-        Self { to: sets(&flow.to), from: sets(&flow.from), socket }
+        Self { to: sets(&flow.to), from: sets(&flow.from), socket: of_sockets(group, flow.user) }
     }
 
     /// The sets that rules look into, with their names.
@@ -135,26 +125,20 @@ fn lookup(set: &str) -> Expression {
     Expression::InSet { set: set.to_owned(), register: FIRST_REGISTER }
 }
 
-/// Whether the packet is of this family.
-pub(super) fn is_version(version: u8) -> Vec<Expression> {
-    vec![Expression::MetaProtocol, Expression::Equals(frame_word(version).to_vec())]
-}
-
 /// Loads one end of a packet into the registers, as the set has it.
 fn read(set: &PeerSet, is_destination: bool, header: Header) -> Vec<Expression> {
-    let (length, source, destination, whole) =
-        if set.version == 4 { (4, 12, 16, 20) } else { (16, 8, 24, 40) };
+    let Layout { address: length, source, destination, whole } = Layout::of(set.version);
     let address = if is_destination { destination } else { source };
     let port = if is_destination { 2 } else { 0 };
     // The quotation stands behind the eight bytes of the ICMP header; options in its own header hide its ports.
     let (base, offset, port_offset) = match header {
-        Header::Own => (NETWORK_HEADER, address, port),
-        Header::Quoted => (TRANSPORT_HEADER, 8 + address, 8 + whole + port),
+        Header::Own => (NETWORK, address, port),
+        Header::Quoted => (TRANSPORT, 8 + address, 8 + whole + port),
     };
     let mut loads = vec![Expression::Load { base, offset, length, register: FIRST_REGISTER }];
     if set.with_port {
         let register = FIRST_REGISTER + length / 4;
-        loads.push(Expression::Load { base: TRANSPORT_HEADER, offset: port_offset, length: 2, register });
+        loads.push(Expression::Load { base: TRANSPORT, offset: port_offset, length: 2, register });
     }
     loads
 }

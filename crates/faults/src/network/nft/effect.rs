@@ -7,8 +7,10 @@ use deadstick_core::fault::{Direction, Flow, Refusal};
 use super::batch::Batch;
 use super::chooser::{Chooser, Chosen, Header, PORT_PROTOCOLS, WITH_PORTS};
 use super::classes;
-use super::expression::{self, Expression, TCP};
+use super::expression::Expression;
+use super::header::{ICMP, ICMP_6, TCP};
 use super::hooks::{FIRST, Hooks, Side};
+use super::matches;
 use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::diag::Connection;
 use crate::network::links::Link;
@@ -16,8 +18,6 @@ use crate::network::wire::Message;
 
 const FLOWS_4: &str = "flows4";
 const FLOWS_6: &str = "flows6";
-const ICMP: u8 = 1;
-const ICMP_6: u8 = 58;
 
 /// Where the chains of a table are. The devices see everything, but know no socket, and cannot answer a packet.
 pub(super) fn hooks(spec: &TableSpec) -> Hooks {
@@ -68,7 +68,7 @@ pub(super) fn messages(
         TableEffect::Redirect { peer, port, mark } => {
             batch.nat_chain();
             let escape = vec![Expression::MetaMark, Expression::Differs(mark.to_ne_bytes().to_vec())];
-            let matches = expression::tcp_to(*peer);
+            let matches = matches::tcp_to(*peer);
             batch.rule(Side::Out, &[escape, matches, vec![Expression::Redirect(*port)]].concat());
         }
     }
@@ -107,7 +107,7 @@ fn hush(batch: &mut Batch<'_>, direction: Direction, connections: &[Connection])
     for side in Side::of(direction) {
         batch.chain(side, FIRST);
         for (set, version) in [(FLOWS_4, 4), (FLOWS_6, 6)] {
-            let matches = expression::flow_matches(set, version, side);
+            let matches = matches::of_connections(set, version, side);
             batch.rule(side, &[matches, vec![Expression::Drop]].concat());
         }
     }
@@ -127,7 +127,7 @@ fn refuse(batch: &mut Batch<'_>, flow: &Flow, group: Option<&Group>, with: Refus
         for matches in chooser.matches(side) {
             let others = match with {
                 Refusal::Reset => {
-                    let reset = [expression::tcp_but_resets(), vec![Expression::Reset]].concat();
+                    let reset = [matches::tcp_but_resets(), vec![Expression::Reset]].concat();
                     batch.rule(side, &[&matches[..], &reset].concat());
                     transport(&[TCP, ICMP, ICMP_6])
                 }
@@ -151,13 +151,13 @@ fn oversize(batch: &mut Batch<'_>, flow: &Flow, group: Option<&Group>, above: u1
         }
         if dropped {
             for Chosen { version, conditions } in chooser.of_each_version(side, Header::Own) {
-                let large = expression::larger_than(version.unwrap_or(4), above);
+                let large = matches::larger_than(version.unwrap_or(4), above);
                 batch.rule(side, &[conditions, large, vec![Expression::Drop]].concat());
             }
         }
         if answers {
             for Chosen { version, conditions } in chooser.of_each_version(side, Header::Quoted) {
-                let too_big = expression::too_big(version.unwrap_or(4));
+                let too_big = matches::too_big(version.unwrap_or(4));
                 batch.rule(side, &[too_big, conditions, vec![Expression::Discard]].concat());
             }
         }
