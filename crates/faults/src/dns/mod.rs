@@ -1,7 +1,8 @@
 //! The built-in name server, which answers wrongly, late or not at all.
 //!
 //! - [`script`]: what a question gets, decided from its bytes;
-//! - [`serve`]: listening, waiting, and replies; [`upstream`]: what is not ours goes to the server that it was for;
+//! - [`sockets`]: where it listens; [`serve`]: waiting, and replies; [`upstream`]: what is not ours goes to the server that
+//!   it was for;
 //! - [`ask`]: a question of our own, as proof.
 //!
 //! It lives in the process that owns the fault, on sockets born in the target's network, and dies with it. Which questions
@@ -15,4 +16,5 @@
 pub(crate) mod ask;
 pub(crate) mod script;
 pub(crate) mod serve;
+pub(crate) mod sockets;
 pub(crate) mod upstream;

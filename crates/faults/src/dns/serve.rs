@@ -1,10 +1,10 @@
-//! The responder: sockets on loopback of the target's network, and what is sent back when.
+//! The responder: what is sent back when, to questions that come to its [`Sockets`].
 //!
 //! Everything is bounded: questions at work, connections, and how long a connection may say nothing. What exceeds the
 //! bounds is dropped, as by any busy server.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::script::{Decision, Script, error, is_transfer};
+use super::sockets::Sockets;
 use super::upstream::Upstream;
 use crate::network::conntrack::Tuple;
 
@@ -30,68 +31,8 @@ const CONNECTIONS: usize = 200;
 const IDLE: Duration = Duration::from_secs(30);
 /// What a UDP reply may have, if the asker says nothing else (RFC 1035).
 const PLAIN: usize = 512;
-/// How often a free port is looked for that is free for both protocols.
-const TRIES: usize = 50;
-/// How long a datagram may take on loopback.
-const ARRIVAL: Duration = Duration::from_secs(1);
 /// How long to wait after a socket failed for a reason of its peer.
 const BREATH: Duration = Duration::from_millis(5);
-
-/// The sockets, bound and not served yet.
-#[derive(Debug)]
-pub(crate) struct Sockets {
-    /// The same for all of them.
-    pub(crate) port: u16,
-    udp: Vec<std::net::UdpSocket>,
-    tcp: Vec<std::net::TcpListener>,
-}
-
-impl Sockets {
-    /// Binds them on loopback, in the network of the calling thread: by both protocols, for both families where there are
-    /// two.
-    pub(crate) fn bind() -> io::Result<Self> {
-        let mut last = None;
-        for _ in 0..TRIES {
-            match Self::bind_once() {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
-                other => return other,
-            }
-        }
-        Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
-    }
-
-    fn bind_once() -> io::Result<Self> {
-        let first = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = first.local_addr()?.port();
-        is_reached(&first)?;
-        let mut tcp = vec![std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?];
-        let mut udp = vec![first];
-        match std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, port)) {
-            Ok(socket) => {
-                udp.push(socket);
-                tcp.push(std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, port))?);
-            }
-            // A network without IPv6 asks nothing by it.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)) => {}
-            Err(error) => return Err(error),
-        }
-        udp.iter().try_for_each(|socket| socket.set_nonblocking(true))?;
-        tcp.iter().try_for_each(|socket| socket.set_nonblocking(true))?;
-        Ok(Self { port, udp, tcp })
-    }
-}
-
-/// Whether what is sent to a socket on loopback arrives: the device may be down, or filtered.
-fn is_reached(socket: &std::net::UdpSocket) -> io::Result<()> {
-    let to = socket.local_addr()?;
-    let sender = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    sender.send_to(b"deadstick", to)?;
-    socket.set_read_timeout(Some(ARRIVAL))?;
-    let mut bytes = [0; 16];
-    let unheard = |_| io::Error::new(io::ErrorKind::TimedOut, "what is sent there does not arrive");
-    while socket.recv_from(&mut bytes).map_err(unheard)?.1 != sender.local_addr()? {}
-    socket.set_read_timeout(None)
-}
 
 /// A responder at work; dropping it ends it and everything it does.
 pub(crate) struct Responder {

@@ -13,7 +13,7 @@ use deadstick_core::units::HumanDuration;
 use super::table::{self, Held};
 use super::{Means, Prepared, Site, Step};
 use crate::dns::script::Script;
-use crate::dns::serve::Sockets;
+use crate::dns::sockets::Sockets;
 use crate::dns::upstream::Upstream;
 use crate::error::FaultError;
 use crate::kernel::KernelError;
