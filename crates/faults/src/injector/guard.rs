@@ -135,6 +135,7 @@ async fn follow(
             armed.send(()).unwrap_or_default();
         }
     }
+    // Reaped, whatever it ended with: what it could not undo stands in the ledger.
     drop(child.wait().await);
     waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     is_lost.send_replace(true);

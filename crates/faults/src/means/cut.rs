@@ -1,12 +1,13 @@
 //! Owned tables that drop packets: vanish, half-open, partition.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use deadstick_core::fault::{Fault, Flow, PartitionShape, Peer, ResolvedTarget, group};
+use deadstick_core::fault::{Fault, Flow, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
+use super::split::Group;
 use super::table::{self, BASELINE, DISCARD, Held, PATIENCE, SILENCE, asked, by_count, unasked};
 use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
@@ -46,84 +47,6 @@ pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget, host: &HostFacts) -> 
     let objects = vec![table::owned(&network, &format!("drops {chosen}; loopback stays"))];
     let target = target.clone();
     Ok(Planned::new(Tabled { network, layer: table::layer(host), effect, split, target }, objects))
-}
-
-/// A group that is split.
-#[derive(Clone, Debug)]
-struct Group {
-    members: Vec<IpAddr>,
-    shape: PartitionShape,
-}
-
-impl Group {
-    fn of(
-        members: &[IpAddr],
-        shape: Option<PartitionShape>,
-        flow: &Flow,
-    ) -> Result<Option<Self>, FaultError> {
-        if members.is_empty() {
-            return match shape {
-                Some(shape) => Err(FaultError::refused(
-                    format!("{shape} of no group"),
-                    "name all its members with `members`, this host among them",
-                )),
-                None => Ok(None),
-            };
-        }
-        if !flow.to.is_empty() {
-            return Err(FaultError::refused(
-                "a group, and peers beside it",
-                "name `members` or `to`, not both",
-            ));
-        }
-        let shape = shape.unwrap_or_default();
-        group::check(members, shape).map_err(refused)?;
-        Ok(Some(Self { members: members.to_vec(), shape }))
-    }
-
-    /// From whom one of them is cut off.
-    fn cut_off(&self, own: usize) -> Result<Vec<Peer>, FaultError> {
-        let cut = group::cut_off(&self.members, self.shape, own).map_err(refused)?;
-        if cut.is_empty() {
-            return Err(FaultError::refused(
-                format!("{} sees every member of its group ({})", self.members[own], self.shape),
-                "nothing is to be done on this host; run it on the others",
-            ));
-        }
-        Ok(cut.into_iter().map(Peer::host).collect())
-    }
-
-    /// Which of them a network with these addresses is.
-    fn own(&self, addresses: &[IpAddr]) -> Result<usize, FaultError> {
-        let own: Vec<_> =
-            (0..self.members.len()).filter(|one| addresses.contains(&self.members[*one])).collect();
-        let list = |all: &[IpAddr]| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-        match own.as_slice() {
-            [one] => Ok(*one),
-            [] => Err(FaultError::refused(
-                format!("this network is no member of the group: it has {}", list(addresses)),
-                "name this host's own address among the members",
-            )),
-            several => Err(FaultError::refused(
-                format!("this network is {} members of the group", several.len()),
-                "name one address of each host",
-            )),
-        }
-    }
-
-    fn words(&self, all: &str) -> String {
-        let members: Vec<_> = self.members.iter().map(IpAddr::to_string).collect();
-        format!(
-            "{all} with those of {} that the member with an address of that network does not see ({})",
-            members.join(", "),
-            self.shape
-        )
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` asks for")]
-fn refused(bad: group::BadGroup) -> FaultError {
-    FaultError::refused(bad.to_string(), "name more members, or another shape")
 }
 
 #[derive(Clone, Debug)]

@@ -28,8 +28,7 @@ pub(crate) fn plan(
     target: &ResolvedTarget,
     host: &HostFacts,
 ) -> Planned {
-    // What is above zero never becomes never.
-    let parts = (loss.ratio() * f64::from(TableEffect::PARTS)).round().max(1.0) as u32;
+    let parts = parts(loss);
     let objects: Vec<PlannedObject> = vec![table::owned(
         &network,
         &format!("drops {loss} of the packets, each by itself ({})", flow.direction),
@@ -37,6 +36,12 @@ pub(crate) fn plan(
     let ask = table::asked(flow, target);
     let effect = TableEffect::Lose { flow: flow.clone(), parts };
     Planned::new(Lossy { network, layer: table::layer(host), effect, loss, ask }, objects)
+}
+
+/// A share of packets, as rules have it. What is above zero never becomes never.
+pub(super) fn parts(loss: Percent) -> u32 {
+    let parts = (loss.ratio() * f64::from(TableEffect::PARTS)).round() as u32;
+    parts.max(u32::from(loss.ratio() > 0.0))
 }
 
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use super::branch::{Branch, Wanted};
 use super::late::{Asked, Timed, Usual};
 use super::table::{self, DISCARD, Held};
-use super::{Effect, Means, Prepared, Site, Step, lossy, relayed, seen, unseen};
+use super::{Effect, Means, Prepared, Site, Step, feasible, lossy, relayed, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::Shown;
@@ -28,15 +28,15 @@ pub(crate) fn plan(
     let network = table::network(fault, target)?;
     let Impaired { impairment, flow, replace } = impaired;
     table::check(flow, host)?;
-    can_be_kept(impairment)?;
+    feasible::is_kept(impairment)?;
     let only_rate = qdisc::suffered::is_only_rate(impairment);
-    if is_for_rules(impairment, flow, host) {
+    if feasible::is_for_rules(impairment, flow, host) {
         return Ok(lossy::plan(network, impairment.loss, flow, target, host));
     }
     if !only_rate && !host.netem {
         return relayed::plan(network, impairment, flow, host);
     }
-    ways_are_open(flow, host)?;
+    feasible::is_open(flow, host)?;
     let means = if only_rate { "htb" } else { "htb with netem" };
     let mut objects = Vec::new();
     let shared = format!(
@@ -78,60 +78,6 @@ fn chooses(flow: &Flow) -> String {
             format!("sends packets to {whom} through the class, leads those from {whom} through the device")
         }
     }
-}
-
-/// Refuses what the kernel's numbers do not hold.
-pub(super) fn can_be_kept(impairment: &Impairment) -> Result<(), FaultError> {
-    if let Some((what, hint)) = impairment.nonsense() {
-        return Err(FaultError::refused(what, hint));
-    }
-    if impairment.jitter.0 > qdisc::LONGEST_JITTER {
-        return Err(FaultError::refused(
-            format!("a jitter of {}", impairment.jitter),
-            "netem computes with at most 2.147 s",
-        ));
-    }
-    match impairment.rate {
-        Some(rate) if rate < qdisc::SLOWEST => Err(FaultError::refused(
-            format!("a rate of {rate}"),
-            format!("HTB keeps rates from {} on", qdisc::SLOWEST),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Whether the rules that choose packets lose them, too: a plain loss where there is no netem, and of what a process or
-/// a user receives, which is theirs only after the place where it could be queued.
-pub(super) fn is_for_rules(impairment: &Impairment, flow: &Flow, host: &HostFacts) -> bool {
-    let only_loss = Impairment { loss: impairment.loss, ..Impairment::default() } == *impairment;
-    only_loss && (!host.netem || flow.is_by_socket() && flow.direction != Direction::Egress)
-}
-
-/// Refuses what this host cannot choose, or not hurt.
-pub(super) fn ways_are_open(flow: &Flow, host: &HostFacts) -> Result<(), FaultError> {
-    if !host.htb {
-        return Err(FaultError::refused(
-            "this kernel has no HTB, which carries our classes",
-            "see `deadstick doctor`",
-        ));
-    }
-    if flow.direction == Direction::Egress {
-        return Ok(());
-    }
-    let hint = "give `direction` as egress: then only what is sent suffers";
-    if !host.forward {
-        return Err(FaultError::refused(
-            "this kernel cannot queue what is received (ifb and nftables fwd)",
-            hint,
-        ));
-    }
-    if flow.cgroup.is_some() || flow.user.is_some() {
-        return Err(FaultError::refused(
-            "what is received has no process and no user yet where it could be queued",
-            hint,
-        ));
-    }
-    Ok(())
 }
 
 #[derive(Clone, Debug)]

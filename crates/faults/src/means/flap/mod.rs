@@ -19,7 +19,7 @@ use deadstick_core::units::HumanDuration;
 
 use super::branch::{Branch, Wanted};
 use super::table::{self, DISCARD, Held};
-use super::{Means, Prepared, Site, Step, shaped};
+use super::{Means, Prepared, Site, Step, feasible, lossy};
 use crate::error::FaultError;
 use crate::kernel::{Layer, TableEffect};
 use crate::network::qdisc;
@@ -87,10 +87,10 @@ enum Spell {
 impl Spell {
     fn of(impairment: Option<&Impairment>, flow: &Flow, host: &HostFacts) -> Result<Self, FaultError> {
         let Some(impairment) = impairment else { return Ok(Self::Cut) };
-        if shaped::is_for_rules(impairment, flow, host) {
-            return Ok(Self::Lose(parts(impairment)));
+        if feasible::is_for_rules(impairment, flow, host) {
+            return Ok(Self::Lose(lossy::parts(impairment.loss)));
         }
-        shaped::can_be_kept(impairment)?;
+        feasible::is_kept(impairment)?;
         let only_rate = qdisc::suffered::is_only_rate(impairment);
         if !only_rate && !host.netem {
             return Err(FaultError::refused(
@@ -98,18 +98,9 @@ impl Spell {
                 "leave the impairment out, or name a plain loss or rate",
             ));
         }
-        shaped::ways_are_open(flow, host)?;
+        feasible::is_open(flow, host)?;
         Ok(Self::Hurt { impairment: impairment.clone() })
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a million is between 0 and a million"
-)]
-fn parts(impairment: &Impairment) -> u32 {
-    (impairment.loss.ratio() * f64::from(TableEffect::PARTS)).round() as u32
 }
 
 #[derive(Clone, Debug)]
