@@ -99,7 +99,7 @@ fn a_configured_server_serves_and_stops_in_order() {
         started.iter().any(|line| line["message"] == "the API listens" && line["seed"] == 7),
         "{started:?}"
     );
-    assert!(started.iter().all(|line| line["level"] != "WARN"), "loopback is no reason to warn: {started:?}");
+    assert!(started.iter().all(|line| line["level"] != "warn"), "loopback is no reason to warn: {started:?}");
     let (status, version) = call(api, "GET", "/version", "", "");
     assert_eq!(status, 200);
     assert!(version.contains("\"version\""), "{version}");
@@ -136,7 +136,13 @@ fn the_client_has_the_verbs_of_the_original() {
     assert!(ctl(&["list"]).starts_with("mysql\t127.0.0.1:"));
     let by_letter = place.run(&["proxy", "ctl", "-h", &host, "list"]);
     assert!(by_letter.out.starts_with("mysql\t"), "-h is the host: {}", by_letter.out);
-    assert!(place.run(&["proxy", "ctl", "-h"]).out.starts_with("Usage: "));
+    for help in [&["-h"][..], &["help"], &["--help"], &["toxic", "add", "--help"]] {
+        let ran = place.run(&[&["proxy", "ctl"], help].concat());
+        assert!(ran.code == Some(0) && ran.out.starts_with("Usage: "), "{help:?}: {}", ran.err);
+    }
+    let unknown = place.run(&["proxy", "ctl", "-h", &host, "toxic", "add", "-t", "latencey", "mysql"]);
+    assert_eq!(unknown.code, Some(8));
+    assert!(unknown.err.contains("`deadstick proxy ctl toxic` lists the types"), "{}", unknown.err);
     ctl(&["toxic", "add", "-t", "latency", "-a", "latency=20", "-a", "jitter=5", "-u", "mysql"]);
     let toxics = ctl(&["inspect", "mysql"]);
     assert!(toxics.contains("latency_upstream") && toxics.contains("latency=20"), "{toxics}");
@@ -283,7 +289,7 @@ fn a_configuration_that_cannot_be_read_stops_nothing() {
     for config in [broken.as_str(), "./no-such-file.json"] {
         let mut server = place.start(&["proxy", "-port", "0", "-config", config]);
         let api = api_of(&mut server);
-        assert!(log(&server).iter().any(|line| line["level"] == "ERROR"), "{}", server.printed());
+        assert!(log(&server).iter().any(|line| line["level"] == "error"), "{}", server.printed());
         assert_eq!(call(api, "GET", "/proxies", "", "").1, "{}");
         server.signal(Signal::SIGTERM);
         assert_eq!(server.wait(), Some(0));

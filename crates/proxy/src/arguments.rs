@@ -71,6 +71,10 @@ pub fn parse(arguments: &[String]) -> Result<Request, UsageError> {
             break;
         };
         let flag = flag.strip_prefix('-').unwrap_or(flag);
+        if flag.is_empty() {
+            // Two dashes end the flags.
+            break;
+        }
         let (flag, given) = match flag.split_once('=') {
             Some((flag, value)) => (flag, Some(value.to_owned())),
             None => (flag, None),
@@ -108,10 +112,10 @@ pub fn parse(arguments: &[String]) -> Result<Request, UsageError> {
             "host" => settings.host = value,
             "port" => settings.port = value.parse().map_err(|_| bad(&value))?,
             "config" => config = Some(PathBuf::from(value)).filter(|path| path.as_os_str() != ""),
-            // Negative seeds are seeds as well.
+            // Negative seeds are seeds as well, and so is every one that the log has shown.
             "seed" => {
-                let seed: i64 = value.parse().map_err(|_| bad(&value))?;
-                settings.seed = Some(seed.cast_unsigned());
+                let seed = value.parse().or_else(|_| value.parse().map(i64::cast_unsigned));
+                settings.seed = Some(seed.map_err(|_| bad(&value))?);
             }
             _ => settings.unix_socket = Some(PathBuf::from(value)),
         }
@@ -168,6 +172,18 @@ mod tests {
         assert!(read("-port 99999").is_err());
         assert!(read("-proxy-metrics=maybe").is_err());
         assert!(matches!(read("-version"), Ok(Request::Version)));
+        assert!(matches!(read("-- -nope"), Ok(Request::Serve(..))));
+    }
+
+    #[test]
+    fn every_seed_can_be_given_back() {
+        for (given, wanted) in [("18446744073709551615", u64::MAX), ("0", 0), ("-1", u64::MAX)] {
+            let Ok(Request::Serve(settings, _)) = read(&format!("-seed {given}")) else {
+                panic!("{given}");
+            };
+            assert_eq!(settings.seed, Some(wanted));
+        }
+        assert!(read("-seed 18446744073709551616").is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) enum Malformed {
     #[error("{0}")]
     Syntax(String),
     /// JSON of another type than the one wanted.
-    #[error("json: cannot unmarshal {found} into field {field} of type {wanted}")]
+    #[error("json: cannot unmarshal {found} into {} of type {wanted}", place(field))]
     Type {
         /// What stands there.
         found: &'static str,
@@ -29,6 +29,20 @@ pub(crate) enum Malformed {
         /// What should.
         wanted: &'static str,
     },
+    /// A word that is none of those the field takes.
+    #[error("field {field} is {wanted}, not {found}")]
+    Word {
+        /// What stands there, as JSON.
+        found: String,
+        /// The key.
+        field: String,
+        /// The words it takes.
+        wanted: &'static str,
+    },
+}
+
+fn place(field: &str) -> String {
+    if field.is_empty() { "a value".to_owned() } else { format!("field {field}") }
 }
 
 /// An object of a request, with Go's rules for finding a key.

@@ -2,12 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket, lookup_host};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// How long the name in a listen address may take to be found: calls wait for it, and clients give calls five seconds.
+const LOOKUP: Duration = Duration::from_secs(4);
 
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +68,9 @@ pub(crate) async fn resolve(text: &str, network: &'static str) -> Result<SocketA
     let ip = match host.parse::<IpAddr>() {
         Ok(ip) => ip,
         Err(_) => {
-            let found = lookup_host((host, port)).await;
+            let found = tokio::time::timeout(LOOKUP, lookup_host((host, port)))
+                .await
+                .map_err(|_| wrong(format!("lookup {host}: i/o timeout")))?;
             let mut found: Vec<SocketAddr> = found.into_iter().flatten().collect();
             found.sort_by_key(SocketAddr::is_ipv6);
             found.first().map(SocketAddr::ip).ok_or_else(|| wrong(format!("lookup {host}: no such host")))?

@@ -58,7 +58,8 @@ fn traffic(out: &mut String, api: &Api) {
             );
             let counter = &series.traffic.0[stream as usize];
             let counts = [counter.received.load(Ordering::Relaxed), counter.sent.load(Ordering::Relaxed)];
-            match rows.iter_mut().find(|(known, _)| *known == labels) {
+            // Equal ones are neighbours, two directions each.
+            match rows.iter_mut().rev().take(2).find(|(known, _)| *known == labels) {
                 Some((_, sums)) => {
                     sums[0] += counts[0];
                     sums[1] += counts[1];

@@ -131,6 +131,8 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .half_close(true)
+        // As every reply of the original is written; scripts look for `Content-Type:` in so many letters.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {

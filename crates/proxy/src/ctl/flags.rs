@@ -1,26 +1,6 @@
-//! The client's command line: flags and words apart, attributes as JSON.
-
-use serde_json::{Map, Value};
+//! The client's command line: flags and words apart.
 
 use super::CtlError;
-
-/// `key=value` pairs: numbers as numbers, all else as text.
-pub(super) fn attributes(pairs: &[String]) -> Result<Map<String, Value>, CtlError> {
-    pairs
-        .iter()
-        .map(|pair| {
-            let (key, text) = pair
-                .split_once('=')
-                .ok_or_else(|| CtlError::Usage(format!("an attribute is KEY=VALUE, not {pair}")))?;
-            let value = text
-                .parse::<i64>()
-                .map(Value::from)
-                .or_else(|_| text.parse::<f64>().map(Value::from))
-                .unwrap_or_else(|_| Value::from(text));
-            Ok((key.to_owned(), value))
-        })
-        .collect()
-}
 
 /// The flags of a command line, as they stand; each is taken by whoever it means something to.
 pub(super) struct Flags(Vec<(String, Option<String>)>);

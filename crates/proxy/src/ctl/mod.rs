@@ -4,15 +4,15 @@
 
 mod flags;
 mod http;
+mod kinds;
 
 use std::io::Write;
 
 use deadstick_core::text::printable;
 use serde_json::{Map, Value, json};
 
-use self::flags::{Flags, attributes, split};
+use self::flags::{Flags, split};
 pub use self::http::{Client, CtlError};
-use crate::toxic::Kind;
 
 /// The verbs.
 pub const USAGE: &str = "\
@@ -25,6 +25,7 @@ Usage: deadstick proxy ctl [--host URL] COMMAND
   toxic add -t TYPE [-n NAME] [--toxicity SHARE] [-a KEY=VALUE]... [-u|-d] PROXY
   toxic update -n NAME [--toxicity SHARE] [-a KEY=VALUE]... PROXY
   toxic remove -n NAME PROXY                  (t; a, u, r)
+  toxic                                       all types of toxics, with their attributes
 URL is http://HOST:PORT or unix:PATH; default: TOXIPROXY_URL, else http://localhost:8474.
 ";
 
@@ -79,6 +80,10 @@ pub async fn run(
             flags.all_used()?;
             client.call("DELETE", &["proxies", proxy], None).await?;
             format!("Deleted proxy {proxy}\n")
+        }
+        ["toxic" | "t"] => {
+            flags.all_used()?;
+            kinds::table()
         }
         ["toxic" | "t", verb, proxy] => toxic(&client, &mut flags, verb, proxy).await?,
         _ => return Err(CtlError::Usage(misfit(&words))),
@@ -142,11 +147,12 @@ async fn inspect(client: &Client, proxy: &str) -> Result<String, CtlError> {
 async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> Result<String, CtlError> {
     let mut body = Map::new();
     if let Some(toxicity) = flags.take(&["toxicity", "tox"]).pop() {
-        let share: f64 =
-            toxicity.parse().map_err(|_| CtlError::Usage(format!("toxicity is a number, not {toxicity}")))?;
+        let share = toxicity.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
+        let share = share
+            .ok_or_else(|| CtlError::Usage(format!("toxicity is a number from 0 to 1, not {toxicity}")))?;
         body.insert("toxicity".to_owned(), json!(share));
     }
-    let attributes = attributes(&flags.take(&["attribute", "a"]))?;
+    let given = flags.take(&["attribute", "a"]);
     match verb {
         "add" | "a" => {
             let kind = flags.one(&["type", "t"])?;
@@ -161,9 +167,8 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
                 body.insert("name".to_owned(), Value::String(name));
             }
             flags.all_used()?;
-            if let Some(known) = Kind::named(&kind) {
-                taken(&attributes, known.attributes(), &kind)?;
-            }
+            let known = kinds::attributes_of(&kind);
+            let attributes = kinds::attributes(&given, known.as_ref(), &kind)?;
             body.insert("type".to_owned(), json!(kind));
             body.insert("stream".to_owned(), json!(stream));
             body.insert("attributes".to_owned(), Value::Object(attributes));
@@ -177,9 +182,7 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
             flags.all_used()?;
             let path = ["proxies", proxy, "toxics", &name];
             let toxic = client.call("GET", &path, None).await?;
-            let known: Vec<&str> =
-                toxic["attributes"].as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
-            taken(&attributes, &known, &name)?;
+            let attributes = kinds::attributes(&given, toxic["attributes"].as_object(), &name)?;
             body.insert("attributes".to_owned(), Value::Object(attributes));
             client.call("POST", &path, Some(&Value::Object(body))).await?;
             Ok(format!("Updated toxic '{name}' on proxy '{proxy}'\n"))
@@ -193,13 +196,4 @@ async fn toxic(client: &Client, flags: &mut Flags, verb: &str, proxy: &str) -> R
         }
         _ => Err(CtlError::Usage("toxics are added, updated and removed".to_owned())),
     }
-}
-
-/// Servers take no notice of attributes they do not know, which leaves a toxic that does something else than was asked for.
-fn taken(attributes: &Map<String, Value>, known: &[&str], of: &str) -> Result<(), CtlError> {
-    let strange = attributes.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key)));
-    strange.map_or(Ok(()), |key| {
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(CtlError::Usage(format!("{of} has no attribute {key}; it has: {known}")))
-    })
 }

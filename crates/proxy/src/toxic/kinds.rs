@@ -7,16 +7,29 @@ use serde_json::Value;
 use super::words::{Death, Failure, TlsFault};
 use crate::json::{self, Malformed, Scalar};
 
-/// Makes types and JSON of the table.
+/// One kind in words: those of the documentation of its type, for people who look for a toxic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// The name the API and playbooks use.
+    pub name: &'static str,
+    /// What it does.
+    pub does: &'static str,
+    /// Its attributes: name and meaning.
+    pub attributes: &'static [(&'static str, &'static str)],
+}
+
+/// Makes types, JSON and words of the table.
 macro_rules! kinds {
     ($(
-        $(#[$kind_doc:meta])*
-        $kind:ident $name:literal { $( $(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr ),* $(,)? }
+        $(#[doc = $kind_doc:literal])*
+        $kind:ident $name:literal {
+            $( $(#[doc = $field_doc:literal])* $field:ident: $type:ty = $default:expr ),* $(,)?
+        }
     )*) => {
         $(
-            $(#[$kind_doc])*
+            $(#[doc = $kind_doc])*
             #[derive(Debug, Clone, PartialEq)]
-            pub struct $kind { $( $(#[$field_doc])* pub $field: $type, )* }
+            pub struct $kind { $( $(#[doc = $field_doc])* pub $field: $type, )* }
 
             impl Default for $kind {
                 fn default() -> Self {
@@ -33,11 +46,18 @@ macro_rules! kinds {
 
         /// What a toxic does, with its attributes.
         #[derive(Debug, Clone, PartialEq)]
-        pub enum Kind { $( $(#[$kind_doc])* $kind($kind), )* }
+        pub enum Kind { $( $(#[doc = $kind_doc])* $kind($kind), )* }
 
         impl Kind {
             /// Every kind's name.
             pub const NAMES: &[&str] = &[$($name),*];
+
+            /// Every kind in words.
+            pub const DESCRIBED: &[Described] = &[$( Described {
+                name: $name,
+                does: concat!($($kind_doc),*),
+                attributes: &[$( (stringify!($field), concat!($($field_doc),*)) ),*],
+            } ),*];
 
             /// The kind of that name with default attributes.
             pub fn named(name: &str) -> Option<Self> {
@@ -145,7 +165,7 @@ kinds! {
     }
     /// Stops the bytes both ways while nothing closes, as when the path between the two goes silent. Loses nothing.
     HalfOpen "half_open" {}
-        /// Sends chunks twice. For UDP: datagrams. A TCP stream is corrupted by it.
+    /// Sends chunks twice. For UDP: datagrams. A TCP stream is corrupted by it.
     Duplicate "duplicate" {
         /// Share of chunks, 0 to 1.
         share: f64 = 0.0,
@@ -167,7 +187,7 @@ kinds! {
         /// Kilobytes (1000 bytes) a second; 0 or less lets nothing pass and loses nothing.
         rate: i64 = 0,
     }
-        /// Changes the replies to matching HTTP/1 requests. Its stream does not matter.
+    /// Changes the replies to matching HTTP/1 requests. Its stream does not matter.
     Http "http" {
         /// The method a request must have; empty: any.
         method: String = String::new(),
@@ -191,7 +211,7 @@ kinds! {
         /// The code in the close frame.
         code: i64 = 1001,
     }
-        /// Lets TLS handshakes of new connections fail; the upstream is never reached. Its stream does not matter.
+    /// Lets TLS handshakes of new connections fail; the upstream is never reached. Its stream does not matter.
     Tls "tls" {
         /// `expired`, `untrusted` or `stalled`.
         fault: TlsFault = TlsFault::Untrusted,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::json::{self, Malformed, Scalar};
+use crate::json::{Malformed, Scalar};
 
 /// Reading and writing such an attribute.
 macro_rules! words {
@@ -11,7 +11,11 @@ macro_rules! words {
             fn read(value: &Value, field: &str) -> Result<Self, Malformed> {
                 match value.as_str() {
                     $( Some($word) => Ok(Self::$variant), )*
-                    _ => Err(json::mismatch(value, field, $wanted)),
+                    _ => Err(Malformed::Word {
+                        found: value.to_string(),
+                        field: field.to_owned(),
+                        wanted: $wanted,
+                    }),
                 }
             }
 

@@ -19,6 +19,7 @@ fn every_verb() {
     let upstream = echo();
     let ok = |line: &str| run(&api, line).unwrap_or_else(|error| panic!("{line}: {error}"));
     assert_eq!(ok("list"), "");
+    assert!(ok("toxic").contains("\n  slow_close "), "the table of types");
     assert_eq!(ok(&format!("create -l 127.0.0.1:0 -u {upstream} p/1")), "Created new proxy p/1\n");
     let listen = api.ok("GET", "/proxies/p%2F1", "")["listen"].as_str().expect("text").to_owned();
     assert_eq!(
@@ -52,7 +53,7 @@ fn errors_say_what_is_wrong() {
     assert_eq!(error("list all"), "list takes no word, and here is all");
     assert_eq!(error("create"), "this takes the name of one proxy, and here are 0");
     assert_eq!(error("toxic add a b"), "this takes the name of one proxy, and here are 2");
-    assert_eq!(error("toxic"), "toxics are added, updated and removed");
+    assert_eq!(error("toxic frob p"), "toxics are added, updated and removed");
     assert_eq!(error("list -x y"), "-x means nothing here");
     assert_eq!(error("toxic add -t latency -a five p"), "an attribute is KEY=VALUE, not five");
     assert!(error("--host http://127.0.0.1:1 list").starts_with("cannot reach http://127.0.0.1:1: "));
@@ -71,7 +72,7 @@ fn what_is_wrong_is_said_before_anything_is_done() {
     assert_eq!(error("delete p -x y"), "-x means nothing here");
     assert_eq!(error("toggle -x y p"), "-x means nothing here");
     assert_eq!(error("toxic add -t latency -x y p"), "-x means nothing here");
-    let strange = "latency has no attribute delay; it has: latency, jitter";
+    let strange = "latency has no attribute delay; it has: jitter, latency";
     assert_eq!(error("toxic add -t latency -a delay=5 p"), strange);
     assert_eq!(error("toxic add -t noop -a delay=5 p"), "noop has no attribute delay; it has: none");
     assert_eq!(run(&api, "inspect p").expect("a proxy"), "");
@@ -82,6 +83,12 @@ fn what_is_wrong_is_said_before_anything_is_done() {
     );
     assert_eq!(error("toxic update -n none -a delay=5 p"), "HTTP 404: toxic not found");
     assert_eq!(error("toxic remove -n slow -x y p"), "-x means nothing here");
+    for share in ["nan", "-0.1", "1.5", "half"] {
+        let wrong = format!("toxicity is a number from 0 to 1, not {share}");
+        assert_eq!(error(&format!("toxic update -n slow --toxicity {share} p")), wrong);
+    }
+    assert!(error("toxic update -n slow -a latency=nan p").starts_with("HTTP 400: bad request body: "));
+    run(&api, "toxic update -n slow -a latency=4e0 -a latency=5.0,jitter=0 p").expect("whole numbers");
     let toxics = run(&api, "inspect p").expect("a proxy");
     assert_eq!(
         toxics,

@@ -8,3 +8,5 @@ mod ctl;
 mod defects;
 mod hits;
 mod links;
+mod moves;
+mod wire;

@@ -3,6 +3,8 @@
 //! Owns the process around them: environment, log, signals, exit codes. Their command lines are the proxy crate's, as the
 //! original's are: clap knows no words behind a single dash.
 
+mod log;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -49,17 +51,17 @@ fn server(context: &Context, words: &[String]) -> Answer {
         }
         Request::Serve(settings, config) => (*settings, config),
     };
-    log(context);
+    start_log(context);
     let settings = Settings { token: token(), config: config.as_deref().and_then(read), ..settings };
     context.runtime()?.block_on(serve(settings))
 }
 
-/// The log: one JSON object a line, on stdout. `-q` stands in for `LOG_LEVEL=warn` where that is not set.
-fn log(context: &Context) {
+/// Starts the log. `-q` stands in for `LOG_LEVEL=warn` where that is not set.
+fn start_log(context: &Context) {
     let wanted = std::env::var("LOG_LEVEL").ok().or_else(|| context.quiet().then(|| "warn".to_owned()));
     let read = arguments::log_level(wanted.as_deref());
     let (Ok(level) | Err(level)) = read;
-    tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).init();
+    log::begin(level);
     if read.is_err() {
         let value = wanted.unwrap_or_default();
         tracing::warn!(
@@ -125,8 +127,8 @@ fn control(context: &Context, words: &[String]) -> Answer {
     // As in the original, -h names the host; who has none to name asks for help.
     let asks = match words {
         [] => true,
-        [word] => matches!(word.as_str(), "help" | "-h" | "--help"),
-        [word, ..] => matches!(word.as_str(), "help" | "--help"),
+        [word] if word == "-h" => true,
+        [first, ..] => first == "help" || words.iter().any(|word| word == "--help"),
     };
     if asks {
         context.say(ctl::USAGE.trim_end());
@@ -155,6 +157,9 @@ impl From<CtlError> for Failure {
     fn from(error: CtlError) -> Self {
         match error {
             CtlError::Usage(_) => Self::usage(error).hint("`deadstick proxy ctl help` lists the commands"),
+            CtlError::Refused { error: ref why, .. } if why == "invalid toxic type" => {
+                Self::new(NO, error).hint("`deadstick proxy ctl toxic` lists the types")
+            }
             CtlError::Refused { .. } => Self::new(NO, error),
             CtlError::Unreachable { .. } => {
                 Self::internal(error).hint("start one with `deadstick proxy`, or name it with --host")
