@@ -227,7 +227,7 @@ impl ToxicList {
         let specs: Specs = inner
             .entries
             .iter()
-            .filter(|entry| entry.toxic.stream == stream || entry.toxic.kind.spans_streams())
+            .filter(|entry| entry.toxic.kind.acts_on(stream, entry.toxic.stream))
             .map(|entry| Spec {
                 serial: entry.serial,
                 revision: entry.revision,

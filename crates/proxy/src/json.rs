@@ -29,14 +29,14 @@ pub(crate) enum Malformed {
         /// What should.
         wanted: &'static str,
     },
-    /// A word that is none of those the field takes.
+    /// A value that the field does not take, though the type may be right.
     #[error("field {field} is {wanted}, not {found}")]
-    Word {
+    Value {
         /// What stands there, as JSON.
         found: String,
         /// The key.
         field: String,
-        /// The words it takes.
+        /// What it takes.
         wanted: &'static str,
     },
 }

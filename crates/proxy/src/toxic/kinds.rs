@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::Stream;
 use super::words::{Death, Failure, TlsFault};
 use crate::json::{self, Malformed, Scalar};
 
@@ -88,6 +89,7 @@ macro_rules! kinds {
                         } )*
                     } )*
                 }
+                merged.check()?;
                 Ok(merged)
             }
 
@@ -200,7 +202,7 @@ kinds! {
         /// Milliseconds that the reply is held.
         delay: i64 = 0,
     }
-    /// Kills web sockets.
+    /// Kills web sockets. Its stream does not matter.
     Websocket "websocket" {
         /// `refuse`, `close`, `cut` or `silence`.
         death: Death = Death::Close,
@@ -229,5 +231,14 @@ impl Kind {
     /// Whether a toxic of this kind acts on both directions of a connection, whichever stream it was given.
     pub(crate) fn spans_streams(&self) -> bool {
         matches!(self, Self::HalfOpen(_) | Self::Connect(_) | Self::Http(_) | Self::Tls(_))
+    }
+
+    /// Whether a toxic of this kind that was given one stream acts on the other or the same one.
+    pub(crate) fn acts_on(&self, stream: Stream, given: Stream) -> bool {
+        match self {
+            // It is the server's side of a socket that dies.
+            Self::Websocket(_) => stream == Stream::Downstream,
+            kind => stream == given || kind.spans_streams(),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What a toxic is: a kind with its attributes, a stream, and the share of connections it hits.
 //!
-//! The kinds are a table, `kinds`. What a kind *does* is in [`crate::stage`].
+//! The kinds are a table, `kinds`; what they refuse is in `checks`. What a kind *does* is in [`crate::stage`].
 
+mod checks;
 mod kinds;
 mod words;
 

@@ -11,10 +11,10 @@ macro_rules! words {
             fn read(value: &Value, field: &str) -> Result<Self, Malformed> {
                 match value.as_str() {
                     $( Some($word) => Ok(Self::$variant), )*
-                    _ => Err(Malformed::Word {
+                    _ => Err(Malformed::Value {
                         found: value.to_string(),
                         field: field.to_owned(),
-                        wanted: $wanted,
+                        wanted: concat!("one of ", $wanted),
                     }),
                 }
             }

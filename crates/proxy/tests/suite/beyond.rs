@@ -178,28 +178,29 @@ fn a_websocket_dies_the_four_deaths() {
         stream.write_all(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n").expect("open");
         stream
     };
-    let toxic = |attributes: &str| {
+    // Its stream does not matter.
+    let toxic = |stream: &str, attributes: &str| {
         api.ok("POST", "/reset", "");
-        let body = format!(r#"{{"type":"websocket","attributes":{{{attributes}}}}}"#);
+        let body = format!(r#"{{"type":"websocket","stream":"{stream}","attributes":{{{attributes}}}}}"#);
         api.ok("POST", "/proxies/p/toxics", &body);
     };
-    toxic(r#""death":"refuse""#);
+    toxic("upstream", r#""death":"refuse""#);
     assert!(get(&mut connect(address), "/page", "/page").starts_with("HTTP/1.1 200"), "no socket, no death");
     let refused = read_to_end(&mut upgrade()).expect("an orderly end");
     assert!(refused.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
 
     let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".len();
-    toxic(r#""death":"close","after":20,"spread":30,"code":1012"#);
+    toxic("downstream", r#""death":"close","after":20,"spread":30,"code":1012"#);
     let closed = read_to_end(&mut upgrade()).expect("an orderly end");
     let frames = &closed[head..closed.len() - 4];
     assert!(!frames.is_empty() && frames.len().is_multiple_of(304), "between two frames, not within one");
     assert_eq!(closed[closed.len() - 4..], [0x88, 2, 3, 244]);
 
-    toxic(r#""death":"cut","after":20"#);
+    toxic("upstream", r#""death":"cut","after":20"#);
     let cut = read_to_end(&mut upgrade()).expect("an end");
     assert_ne!(cut[cut.len() - 4..], [0x88, 2, 3, 233]);
 
-    toxic(r#""death":"silence","after":20"#);
+    toxic("downstream", r#""death":"silence","after":20"#);
     let mut silent = upgrade();
     silent.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket");
     let mut all = Vec::new();
