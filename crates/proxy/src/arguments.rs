@@ -130,7 +130,8 @@ pub fn parse(arguments: &[String]) -> Result<Request, UsageError> {
 ///
 /// The value is unknown; the level to use is in the error.
 pub fn log_level(value: Option<&str>) -> Result<tracing::Level, tracing::Level> {
-    Ok(match value {
+    let value = value.map(str::to_ascii_lowercase);
+    Ok(match value.as_deref() {
         Some("panic" | "fatal" | "error") => tracing::Level::ERROR,
         Some("warn" | "warning") => tracing::Level::WARN,
         Some("info") => tracing::Level::INFO,
@@ -190,6 +191,7 @@ mod tests {
     fn log_levels_are_those_of_the_original() {
         assert_eq!(log_level(None), Ok(tracing::Level::TRACE));
         assert_eq!(log_level(Some("fatal")), Ok(tracing::Level::ERROR));
+        assert_eq!(log_level(Some("Info")), Ok(tracing::Level::INFO));
         assert_eq!(log_level(Some("loud")), Err(tracing::Level::TRACE));
     }
 }
