@@ -120,7 +120,7 @@ fn wanted(object: &Object) -> Result<Wanted, ApiError> {
 
 /// A description that is no toxic. Says what is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
+#[error("{}", .0.of_a_file())]
 pub struct BadToxic(ApiError);
 
 impl Toxic {

@@ -151,7 +151,10 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 
 async fn populate(registry: &Registry, text: &str) {
     match plan::config(text) {
-        Err(error) => tracing::error!(%error, "the configuration cannot be read; no proxy of it was made"),
+        Err(error) => {
+            let error = error.of_a_file();
+            tracing::error!(error, "the configuration cannot be read; no proxy of it was made");
+        }
         Ok(plans) => {
             let (done, failed) = registry.populate(plans).await;
             tracing::info!(proxies = done.len(), "configured");

@@ -58,6 +58,14 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// What is wrong, for those who wrote a file and sent no request.
+    pub(crate) fn of_a_file(&self) -> String {
+        match self {
+            Self::Body(malformed) => malformed.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// The status of the reply.
     pub(crate) fn status(&self) -> StatusCode {
         match self {

@@ -361,6 +361,6 @@ fn every_kind_can_be_named_in_a_file() {
     assert_eq!(bad(serde_json::json!({"type": "latencie"})), "invalid toxic type");
     assert_eq!(
         bad(serde_json::json!({"type": "latency", "attributes": {"latency": "1"}})),
-        "bad request body: json: cannot unmarshal string into field latency of type int64"
+        "json: cannot unmarshal string into field latency of type int64"
     );
 }
