@@ -7,6 +7,8 @@
 mod cgroup;
 mod limits;
 mod network;
+#[cfg(test)]
+pub(crate) mod pretended;
 mod process;
 mod shaping;
 mod sockets;

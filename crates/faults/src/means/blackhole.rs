@@ -12,8 +12,9 @@ use deadstick_core::ledger::Undo;
 use deadstick_core::units::Size;
 use futures_util::future::BoxFuture;
 
-use super::table::{self, BASELINE, Held, PATIENCE, SILENCE, by_count, unasked};
-use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
+use super::asking::{BASELINE, silence};
+use super::table::{self, BETWEEN, Held, ROUNDS, by_count, unasked};
+use super::{Effect, Means, Prepared, Site, Step, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::{Layer, TableEffect};
@@ -63,24 +64,23 @@ struct Large {
 }
 
 impl Large {
-    /// Whether an echo of this length comes back.
+    /// How long an echo of this length takes to come back.
     async fn answers(
         &self,
         site: &Site,
         peer: IpAddr,
         length: u16,
         patience: Duration,
-    ) -> Result<bool, FaultError> {
+    ) -> Result<Option<Duration>, FaultError> {
         let network = self.network.clone();
-        let answer = site.blocking(move |kernel| kernel.ping(&network, peer, length, patience)).await?;
-        Ok(answer.is_some())
+        site.blocking(move |kernel| kernel.ping(&network, peer, length, patience)).await
     }
 }
 
 struct Swallowing {
     means: Large,
-    /// Whether a large packet came back before.
-    passed: bool,
+    /// How long a large packet took to come back before.
+    passed: Option<Duration>,
     table: Held,
 }
 
@@ -95,7 +95,7 @@ impl Means for Large {
                         "give a length below the MTU of its devices",
                     )
                 })?,
-                None => false,
+                None => None,
             };
             let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
             Ok(Prepared::new(undo, Swallowing { means: self.clone(), passed, table: Held::default() }))
@@ -117,15 +117,30 @@ impl Effect for Swallowing {
                 return Ok(by_count(table.hits(patience).await?, "packets of this flow cannot be asked for"));
             };
             let (small, large) = (means.above, means.above + 1);
-            if means.answers(site, peer, large, SILENCE).await? {
+            if means.answers(site, peer, large, silence(*passed)).await?.is_some() {
                 return Ok(unseen(format!("{peer} still answers a packet of {large} bytes")));
             }
-            if *passed && means.answers(site, peer, small, BASELINE).await? {
-                return Ok(seen(format!(
-                    "{peer} answered a packet of {large} bytes before; now it answers one of {small} bytes and not that"
-                )));
+            // One that was lost on its way never came to the rules.
+            let mut hits = table.hits(Duration::ZERO).await?;
+            for _ in 0..ROUNDS {
+                if hits > 0 {
+                    break;
+                }
+                means.answers(site, peer, large, BETWEEN).await?;
+                hits = table.hits(Duration::ZERO).await?;
             }
-            Ok(by_count(table.hits(PATIENCE).await?, &format!("{peer} answers no packet of {large} bytes")))
+            let small_passes = passed.is_some()
+                && means.answers(site, peer, small, BASELINE.max(silence(*passed))).await?.is_some();
+            Ok(by_count(
+                hits,
+                &if small_passes {
+                    format!(
+                        "{peer} answered a packet of {large} bytes before; now it answers one of {small} bytes and not that"
+                    )
+                } else {
+                    format!("{peer} answers no packet of {large} bytes")
+                },
+            ))
         })
     }
 

@@ -9,16 +9,26 @@ use deadstick_core::ledger::Undo;
 use deadstick_core::units::Percent;
 use futures_util::future::BoxFuture;
 
+use super::asking::LATEST;
 use super::table::{self, Held, by_count};
 use super::{Effect, Means, Prepared, Site, Step};
 use crate::injector::Proof;
 use crate::kernel::{Layer, TableEffect};
 use crate::plan::{HostFacts, Planned, PlannedObject};
 
-/// How often packets are sent to be lost, before what was seen must do.
-const KNOCKS: u32 = 6;
+/// How often packets are sent to be lost, before none of them was: what a peer answers by itself, which is all that one
+/// way may have, is a handful each time.
+const KNOCKS: u32 = 400;
 /// How long each of them waits for its effect.
-const BETWEEN: Duration = Duration::from_millis(250);
+const BETWEEN: Duration = Duration::from_millis(25);
+const _: () = assert!(BETWEEN.as_millis() * KNOCKS as u128 == LATEST.as_millis());
+/// The most packets of one round.
+const MOST: f64 = 1_000.0;
+
+/// How many packets are sent in one round: of so many, one in a thousand times none is lost.
+pub(super) fn enough(parts: u32) -> u32 {
+    (7.0 * f64::from(TableEffect::PARTS) / f64::from(parts.max(1))).clamp(1.0, MOST) as u32
+}
 
 /// Plans a table that drops a share of the packets.
 pub(crate) fn plan(
@@ -35,7 +45,7 @@ pub(crate) fn plan(
     )];
     let ask = table::asked(flow, target);
     let effect = TableEffect::Lose { flow: flow.clone(), parts };
-    Planned::new(Lossy { network, layer: table::layer(host), effect, loss, ask }, objects)
+    Planned::new(Lossy { network, layer: table::layer(host), effect, parts, ask }, objects)
 }
 
 /// A share of packets, as rules have it. What is above zero never becomes never.
@@ -49,7 +59,7 @@ struct Lossy {
     network: NetworkIdentity,
     layer: Layer,
     effect: TableEffect,
-    loss: Percent,
+    parts: u32,
     ask: Option<SocketAddr>,
 }
 
@@ -75,15 +85,16 @@ impl Effect for Losing {
 
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
-            let Lossy { network, loss, ask, .. } = &self.means;
-            // Of so many packets one in a thousand times none is lost.
-            let enough = (7.0 / loss.ratio()).clamp(1.0, 1_000.0) as u32;
+            let Lossy { network, parts, ask, .. } = &self.means;
+            let Some(ask) = *ask else {
+                let why = "only what the target sends and receives itself can be lost";
+                return Ok(by_count(self.table.hits(LATEST).await?, why));
+            };
+            let datagrams = enough(*parts);
             for _ in 0..KNOCKS {
-                if let Some(ask) = *ask {
-                    let network = network.clone();
-                    site.blocking(move |kernel| kernel.knock(&network, ask, enough, BETWEEN)).await?;
-                }
-                if self.table.hits(BETWEEN).await? > 0 {
+                let network = network.clone();
+                site.blocking(move |kernel| kernel.knock(&network, ask, datagrams, BETWEEN)).await?;
+                if self.table.hits(Duration::ZERO).await? > 0 {
                     break;
                 }
             }

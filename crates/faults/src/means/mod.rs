@@ -4,6 +4,7 @@
 //! undone. Leaves the order of the steps, the ledger and the guardian to [`crate::injector`], and what another process can
 //! undo to [`crate::undo`](mod@crate::undo).
 
+mod asking;
 pub(crate) mod blackhole;
 pub(crate) mod branch;
 pub(crate) mod cut;
@@ -23,6 +24,8 @@ pub(crate) mod limits;
 mod lossy;
 pub(crate) mod mysql;
 mod nest;
+#[cfg(test)]
+mod odds;
 pub(crate) mod oom;
 pub(crate) mod pause;
 pub(crate) mod port;

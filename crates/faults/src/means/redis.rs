@@ -3,7 +3,7 @@
 //! The pause is one of a few seconds that a holder process renews, so that the server goes on by itself soon after that
 //! process and everybody else has died, and with the lease in any case.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadstick_core::fault::{Fault, RedisCommands, ResolvedTarget};
 use deadstick_core::ledger::Undo;
@@ -20,7 +20,7 @@ use crate::injector::Proof;
 use crate::plan::{Planned, PlannedObject};
 use crate::undo::Secrets;
 
-/// How long a command may go unanswered before it counts as held up.
+/// How long a command may go unanswered before it counts as held up, if it is not answered late anyway.
 const HELD_UP: Duration = Duration::from_millis(400);
 
 /// Plans a pause.
@@ -57,6 +57,8 @@ impl std::fmt::Debug for Pause {
 struct Pausing {
     address: Address,
     commands: RedisCommands,
+    /// How long a command of ours waits before it counts as held up.
+    patience: Duration,
 }
 
 impl Means for Pause {
@@ -64,7 +66,7 @@ impl Means for Pause {
         Box::pin(async move {
             let see = "see the DSN of the target";
             let address = Address::read(&self.dsn).map_err(|why| FaultError::refused(why, see))?;
-            let run = examine(&address, self.commands).await?;
+            let (run, took) = examine(&address, self.commands).await?;
             let holder = site.holder(What::Redis { dsn: self.dsn.clone(), commands: self.commands }).await?;
             let undo = Undo::EndPause {
                 process: holder.process.clone(),
@@ -73,13 +75,14 @@ impl Means for Pause {
                 commands: self.commands,
             };
             let secrets = Secrets::with(address.password.clone());
-            Ok(Prepared::held(undo, secrets, holder, Pausing { address, commands: self.commands }))
+            let patience = HELD_UP.max(3 * took);
+            Ok(Prepared::held(undo, secrets, holder, Pausing { address, commands: self.commands, patience }))
         })
     }
 }
 
-/// The server as it is; one that is paused already is not ours to resume.
-async fn examine(address: &Address, commands: RedisCommands) -> Result<String, FaultError> {
+/// The server as it is, and how long it takes to answer; one that is paused already is not ours to resume.
+async fn examine(address: &Address, commands: RedisCommands) -> Result<(String, Duration), FaultError> {
     let paused = || {
         FaultError::refused(
             "the server keeps commands waiting already, or does not answer",
@@ -89,9 +92,11 @@ async fn examine(address: &Address, commands: RedisCommands) -> Result<String, F
     let look = async {
         let mut session = Session::open(address, PATIENCE).await?;
         let about = session.about().await?;
-        session.touch(commands).await.map(|()| about)
+        let began = Instant::now();
+        session.touch(commands).await?;
+        Ok((about, began.elapsed()))
     };
-    let about = look.await.map_err(|error| match error {
+    let (about, took) = look.await.map_err(|error| match error {
         RedisError::Silent => paused(),
         other => FaultError::refused(
             format!("Redis at {}: {other}", address.without_password()),
@@ -108,7 +113,7 @@ async fn examine(address: &Address, commands: RedisCommands) -> Result<String, F
             "use Redis 6.2 or newer",
         ));
     }
-    Ok(about.run)
+    Ok((about.run, took))
 }
 
 impl Look for Pausing {
@@ -119,13 +124,14 @@ impl Look for Pausing {
                 RedisCommands::Writes => "a command that writes",
             };
             let tried = async {
-                let mut session = Session::open(&self.address, HELD_UP).await?;
+                let mut session = Session::open(&self.address, self.patience).await?;
                 session.touch(self.commands).await
             };
             Ok(match tried.await {
-                Err(RedisError::Silent) => {
-                    seen(format!("{what} of another session had no answer for {} ms", HELD_UP.as_millis()))
-                }
+                Err(RedisError::Silent) => seen(format!(
+                    "{what} of another session had no answer for {} ms",
+                    self.patience.as_millis()
+                )),
                 Ok(()) => unseen(format!("{what} of another session was answered")),
                 Err(error) => unseen(format!("another session could not look: {error}")),
             })

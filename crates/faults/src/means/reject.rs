@@ -8,8 +8,9 @@ use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
-use super::table::{self, BASELINE, DISCARD, Held, PATIENCE, by_count};
-use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
+use super::asking::BASELINE;
+use super::table::{self, DISCARD, Held, by_count};
+use super::{Effect, Means, Prepared, Site, Step, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::{Layer, Reach, TableEffect};
@@ -91,13 +92,18 @@ impl Effect for Refusing {
                 (_, Reach::Accepted(time)) => {
                     Ok(unseen(format!("{ask} still accepts, after {} ms", time.as_millis())))
                 }
-                (Some(Reach::Accepted(time)), Reach::Refused(why)) => Ok(seen(format!(
-                    "{ask} accepted in {:.1} ms before; now the answer is: {why}",
-                    time.as_secs_f64() * 1e3
-                ))),
-                // It refused before, or the refusal goes to the peer alone.
-                (_, Reach::Refused(_) | Reach::Silent) => {
-                    Ok(by_count(self.table.hits(PATIENCE).await?, &format!("{ask} does not accept")))
+                // Who is silent may refuse the peer alone.
+                (before, now) => {
+                    let mut words = match before {
+                        Some(Reach::Accepted(time)) => {
+                            format!("{ask} accepted in {:.1} ms before", time.as_secs_f64() * 1e3)
+                        }
+                        _ => format!("{ask} does not accept"),
+                    };
+                    if let Reach::Refused(why) = now {
+                        words += &format!("; now the answer is: {why}");
+                    }
+                    Ok(by_count(self.table.hits_asking(site, &self.means.network, ask).await?, &words))
                 }
             }
         })

@@ -142,7 +142,15 @@ impl Effect for Relaying {
                     self.means.peer
                 )));
             };
-            self.means.asked().compared(site, usual).await
+            let compared = self.means.asked().compared(site, usual).await?;
+            // By its own count: another delay than ours says nothing of the relay.
+            if compared.landed && self.table.hits(Duration::ZERO).await? == 0 {
+                return Ok(unseen(format!(
+                    "{}, but no connection was led through the relay",
+                    compared.evidence
+                )));
+            }
+            Ok(compared)
         })
     }
 

@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use deadstick_core::fault::{Direction, Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 
-use super::table::{BASELINE, DISCARD, asked, network};
+use super::asking::{AT_ONCE, BASELINE, LATEST};
+use super::table::{DISCARD, asked, network};
 use super::{Effect, Means, Prepared, Site, Step, seen, unseen};
 use crate::error::FaultError;
 use crate::holder::link::running;
@@ -66,6 +69,26 @@ struct Killed {
     network: NetworkIdentity,
     flow: Flow,
     ask: Option<SocketAddr>,
+}
+
+impl Killed {
+    /// Destroys a connection of ours; tries again where none came about.
+    async fn sacrifice(&self, site: &Site, peer: SocketAddr) -> Result<Option<Duration>, FaultError> {
+        let once = |patience| {
+            let network = self.network.clone();
+            site.blocking(move |kernel| kernel.sacrifice(&network, peer, patience))
+        };
+        if let Some(time) = once(BASELINE).await? {
+            return Ok(Some(time));
+        }
+        let mut more: FuturesUnordered<_> = (0..AT_ONCE).map(|_| once(LATEST)).collect();
+        while let Some(ended) = more.try_next().await? {
+            if ended.is_some() {
+                return Ok(ended);
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// What was destroyed so far.
@@ -152,9 +175,13 @@ impl Effect for Killing {
             if let Some(evidence) = self.toll.evidence() {
                 return Ok(seen(evidence));
             }
+            let came = || Ok::<_, FaultError>(self.toll.evidence().is_some());
             if let Some(ask) = self.means.ask {
-                let network = self.means.network.clone();
-                let ended = site.blocking(move |kernel| kernel.sacrifice(&network, ask, BASELINE)).await?;
+                let ended = tokio::select! {
+                    ended = self.means.sacrifice(site, ask) => ended?,
+                    // Somebody else's.
+                    came = until(2 * LATEST, came) => came.map(|_| None)?,
+                };
                 if let Some(time) = ended {
                     return Ok(seen(format!(
                         "no connection of others was there; one of ours to {ask} ended {:.1} ms after it was destroyed",
@@ -162,7 +189,6 @@ impl Effect for Killing {
                     )));
                 }
             }
-            let came = || Ok::<_, FaultError>(self.toll.evidence().is_some());
             until(COMING, came).await?;
             Ok(self.toll.evidence().map_or_else(|| unseen("no connection was there to be destroyed"), seen))
         })

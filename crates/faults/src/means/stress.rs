@@ -19,7 +19,7 @@ use crate::plan::{Planned, PlannedObject};
 use crate::undo::{Secrets, until};
 
 /// How long the first work may take to show.
-const STARTING: Duration = Duration::from_secs(3);
+const STARTING: Duration = Duration::from_secs(10);
 
 /// Plans work for the machine.
 pub(crate) fn plan(fault: &Fault, target: &ResolvedTarget) -> Result<Planned, FaultError> {

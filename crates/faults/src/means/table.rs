@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadstick_core::fault::{Direction, Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::identity::NetworkIdentity;
 
+use super::asking::LATEST;
 use super::{Site, seen, unseen};
 use crate::error::FaultError;
 use crate::injector::Proof;
@@ -16,11 +17,6 @@ use crate::undo::until;
 
 /// The port that nobody listens on, for packets made only to be dropped and counted.
 pub(crate) const DISCARD: u16 = 9;
-/// How long a peer that answers at all may take.
-pub(crate) const BASELINE: Duration = Duration::from_secs(1);
-/// How long nothing must come back before a peer counts as silent: many times a round trip between hosts that answer.
-pub(crate) const SILENCE: Duration = Duration::from_millis(400);
-
 /// The target's network.
 pub(crate) fn network(fault: &Fault, target: &ResolvedTarget) -> Result<NetworkIdentity, FaultError> {
     target.network.clone().ok_or_else(|| {
@@ -102,10 +98,14 @@ pub(crate) fn owned(network: &NetworkIdentity, what: &str) -> PlannedObject {
     )
 }
 
-/// How long packets may take to come by and be counted.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long packets may take to come by and be counted where nobody is on the link to be asked.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The same where only the target can send them.
 const ITS_OWN: Duration = Duration::from_secs(5);
+/// How often a peer is asked until the rules have chosen something, and how long each time: [`LATEST`] in all.
+pub(crate) const ROUNDS: u32 = 40;
+pub(crate) const BETWEEN: Duration = Duration::from_millis(250);
+const _: () = assert!(BETWEEN.as_millis() * ROUNDS as u128 == LATEST.as_millis());
 
 /// How long packets of a flow may take to come by where nobody is asked, and what to say of that.
 pub(crate) const fn unasked(flow: Option<&Flow>) -> (Duration, &'static str) {
@@ -180,6 +180,25 @@ impl Held {
         })
         .await?;
         Ok(hits)
+    }
+
+    /// How many packets the rules have chosen, of those there were and those of a peer that is asked again and again: what
+    /// it answers may be late, or lost, before it comes to the rules.
+    pub(crate) async fn hits_asking(
+        &self,
+        site: &Site,
+        network: &NetworkIdentity,
+        peer: SocketAddr,
+    ) -> Result<u64, FaultError> {
+        for _ in 0..ROUNDS {
+            let hits = self.hits(Duration::ZERO).await?;
+            if hits > 0 {
+                return Ok(hits);
+            }
+            let network = network.clone();
+            site.blocking(move |kernel| kernel.knock(&network, peer, 0, BETWEEN)).await?;
+        }
+        self.hits(Duration::ZERO).await
     }
 
     /// Removes it; whether it was there. What stays nevertheless is seen by the undo that follows.

@@ -88,7 +88,9 @@ async fn goes_on(
         };
         match look.await {
             Ok(()) => return Ok(undone),
-            Err(RedisError::Silent | RedisError::NoHandshake) if Instant::now() < deadline => {
+            Err(RedisError::Silent | RedisError::NoConnection | RedisError::NoHandshake)
+                if Instant::now() < deadline =>
+            {
                 undone = Undone::Done;
             }
             Err(other) => return Err(other),

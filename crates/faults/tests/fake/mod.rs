@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) classes: Vec<(String, u32)>,
     pub(crate) calls: Vec<String>,
     pub(crate) machine: Machine,
+    /// Packets that tables dropped.
+    pub(crate) hits: u64,
     /// Tables are taken and do nothing, as on an interface that carries no traffic.
     pub(crate) inert: bool,
 }
@@ -42,7 +44,9 @@ impl Fake {
         self.with(|world| {
             let silences =
                 |table: &TableSpec| matches!(table.effect, TableEffect::Silence | TableEffect::Cut { .. });
-            !world.inert && world.tables.iter().any(silences)
+            let silent = !world.inert && world.tables.iter().any(silences);
+            world.hits += u64::from(silent);
+            silent
         })
     }
 }

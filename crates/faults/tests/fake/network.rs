@@ -173,7 +173,7 @@ struct FakeTable(Fake, String);
 
 impl Table for FakeTable {
     fn hits(&self) -> Result<u64, KernelError> {
-        Ok(0)
+        Ok(self.0.with(|world| world.hits))
     }
     fn connections(&self) -> usize {
         1
@@ -200,7 +200,10 @@ struct FakeTalk(Fake);
 impl Conversation for FakeTalk {
     fn is_heard(&mut self, _: Duration) -> Result<bool, KernelError> {
         Ok(self.0.with(|world| {
-            world.inert || !world.tables.iter().any(|table| matches!(table.effect, TableEffect::Hush { .. }))
+            let hushes = |table: &TableSpec| matches!(table.effect, TableEffect::Hush { .. });
+            let heard = world.inert || !world.tables.iter().any(hushes);
+            world.hits += u64::from(!heard);
+            heard
         }))
     }
 }

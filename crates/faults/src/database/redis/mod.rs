@@ -39,6 +39,9 @@ pub(crate) enum RedisError {
     /// The server said something that cannot be read.
     #[error("the server's answer cannot be read: {0}")]
     Form(&'static str),
+    /// Nothing came of the connection.
+    #[error("the server does not accept a connection within {} s", PATIENCE.as_secs())]
+    NoConnection,
     /// The server did not answer.
     #[error("the server did not answer in time")]
     Silent,
@@ -73,7 +76,7 @@ impl Session {
     /// Connects and logs in; no answer may take longer than given.
     pub(crate) async fn open(address: &Address, patience: Duration) -> Result<Self, RedisError> {
         let connecting = timeout(PATIENCE, address.connect());
-        let stream = connecting.await.map_err(|_| RedisError::Silent)??;
+        let stream = connecting.await.map_err(|_| RedisError::NoConnection)??;
         let stream = match address.tls.mode {
             TlsMode::Disable => Stream::Plain(stream),
             _ => {

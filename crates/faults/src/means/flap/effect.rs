@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
+use super::super::asking::{LATEST, silence, time};
 use super::super::branch::Branch;
-use super::super::table::{Held, SILENCE};
+use super::super::lossy;
+use super::super::table::Held;
 use super::super::{Effect, Site, Step, failed, seen, unseen};
 use super::turner::{Turner, Turns};
 use super::{Flapping, Spell};
@@ -15,8 +17,10 @@ use crate::error::FaultError;
 use crate::injector::Proof;
 use crate::kernel::Reach;
 
-/// How long a proof waits for a bad spell to be seen.
+/// How long a proof waits for a bad spell to be seen: two turns, but no longer than this, and no shorter than [`LATEST`].
 const LONGEST_LOOK: Duration = Duration::from_secs(20);
+/// How long packets that are to be lost may take to come by.
+const MOMENT: Duration = Duration::from_millis(25);
 
 /// A link that is bad and good in turns.
 pub(super) struct Flap {
@@ -52,15 +56,21 @@ impl Effect for Flap {
     fn prove<'a>(&'a mut self, site: &'a Site) -> Step<'a, Proof> {
         Box::pin(async move {
             let Turns { down, up } = self.means.turns;
-            let deadline = Instant::now() + (2 * (down + up)).min(LONGEST_LOOK).max(SILENCE);
+            let deadline = Instant::now() + (2 * (down + up)).clamp(LATEST, LONGEST_LOOK);
             loop {
-                let now = match self.means.ask {
-                    Some(ask) => {
-                        let network = self.means.network.clone();
-                        let patience = SILENCE.min(down);
+                let network = self.means.network.clone();
+                let now = match (self.means.ask, &self.means.bad) {
+                    // Only what is lost is counted: one packet says nothing.
+                    (Some(ask), Spell::Lose(parts)) => {
+                        let datagrams = lossy::enough(*parts);
+                        site.blocking(move |kernel| kernel.knock(&network, ask, datagrams, MOMENT)).await?;
+                        None
+                    }
+                    (Some(ask), _) => {
+                        let patience = silence(time(self.reach.as_ref())).min(down);
                         Some((ask, site.blocking(move |kernel| kernel.reach(&network, ask, patience)).await?))
                     }
-                    None => None,
+                    (None, _) => None,
                 };
                 let turner = Arc::clone(&self.turner);
                 let counted = tokio::task::spawn_blocking(move || turner.counted());
@@ -84,7 +94,7 @@ impl Effect for Flap {
                             "no bad spell was seen: {now:?}, and the rules chose {hits} packets"
                         )));
                     }
-                    _ => tokio::time::sleep(down.min(Duration::from_millis(50))).await,
+                    _ => tokio::time::sleep((down / 10).min(2 * MOMENT)).await,
                 }
             }
         })

@@ -17,6 +17,7 @@ use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::Undo;
 use deadstick_core::units::HumanDuration;
 
+use super::asking::BASELINE;
 use super::branch::{Branch, Wanted};
 use super::table::{self, DISCARD, Held};
 use super::{Means, Prepared, Site, Step, feasible, lossy};
@@ -169,8 +170,7 @@ impl Means for Flapping {
             let mut reach = None;
             if let Some(ask) = self.ask.filter(|ask| ask.port() != DISCARD) {
                 let network = self.network.clone();
-                reach =
-                    Some(site.blocking(move |kernel| kernel.reach(&network, ask, table::BASELINE)).await?);
+                reach = Some(site.blocking(move |kernel| kernel.reach(&network, ask, BASELINE)).await?);
             }
             let undo = if let [_] = steps.as_slice() { steps.remove(0) } else { Undo::All { steps } };
             let turner = Arc::default();

@@ -144,7 +144,7 @@ async fn look(means: &Backends, ended: &BTreeSet<BackendIdentity>) -> Result<Pro
     }
     let client = means.place.visit("deadstick proof").await?;
     let mut left = 0;
-    for _ in 0..150 {
+    for _ in 0..500 {
         left = means.there(&client).await?.intersection(ended).count();
         if left == 0 {
             return Ok(seen(format!("a second session sees none of the {} sessions any more", ended.len())));

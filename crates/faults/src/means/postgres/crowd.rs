@@ -2,6 +2,8 @@
 //!
 //! Places kept for superusers are never taken. What others leave while the fault lasts is taken, too.
 
+use std::time::Duration;
+
 use deadstick_core::ledger::{SessionIdentity, Undo};
 
 use super::Place;
@@ -12,6 +14,10 @@ use crate::injector::Proof;
 use crate::means::holding::Look;
 use crate::means::{Means, Prepared, Site, Step, seen, unseen};
 use crate::plan::{Planned, PlannedObject};
+
+/// How often places are counted, until no more are free than shall be.
+const LOOKS: u32 = 150;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 pub(super) fn plan(place: Place, leave: u32) -> Planned {
     let object = PlannedObject::new(
@@ -57,8 +63,15 @@ impl Look for Crowd {
 /// One more session gets in as a superuser, or when places were to be left: then they are counted.
 async fn look(place: &Place, leave: u32) -> Result<Proof, DatabaseError> {
     let client = place.visit("deadstick proof").await?;
-    // The session that counts may itself sit on one of the places left.
-    let free = database::places(&client).await?.free();
+    // The session that counts may itself sit on one of the places left. One that somebody has just left is taken in a moment.
+    let mut free = database::places(&client).await?.free();
+    for _ in 0..LOOKS {
+        if free <= i64::from(leave) {
+            break;
+        }
+        tokio::time::sleep(BETWEEN).await;
+        free = database::places(&client).await?.free();
+    }
     let words = format!("a further session counts {free} places free of those not kept for superusers");
     Ok(if free <= i64::from(leave) { seen(words) } else { unseen(words) })
 }

@@ -95,7 +95,7 @@ async fn look(place: &Place) -> Result<Proof, DatabaseError> {
         "select pg_get_wal_replay_pause_state(), pg_last_wal_replay_lsn()::text"
     };
     let mut last = String::new();
-    for _ in 0..150 {
+    for _ in 0..500 {
         let row = limited(client.query_one(sql, &[])).await?;
         let (state, at): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
         if state == "paused" {

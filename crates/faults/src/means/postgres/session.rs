@@ -95,7 +95,7 @@ async fn look(Session { place, held }: &Session, backend: &BackendIdentity) -> R
                where a.pid = $1 and (a.backend_start at time zone 'utc')::text = $2";
     let mut last = "is not there".to_owned();
     // The server shows the new state a moment after it answered the client.
-    for _ in 0..50 {
+    for _ in 0..500 {
         if let Some(row) =
             limited(client.query_opt(sql, &[&backend.pid, &backend.started, &table, &mode])).await?
         {

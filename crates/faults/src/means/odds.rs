@@ -1,0 +1,147 @@
+//! How often proofs are wrong on links that are late, spread and lossy before anything is done to them: by simulation, on a
+//! pretended kernel. Both ways: the effect is there and is not seen, and nothing landed and something is seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadstick_core::fault::{Fault, ResolvedTarget};
+use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_core::units::HumanDuration;
+use futures_util::future::join_all;
+
+use super::{Cancel, Site};
+use crate::injector::Proof;
+use crate::kernel::pretended::{Link, Pretended};
+use crate::plan::{HostFacts, plan};
+use crate::process;
+
+const HOST: HostFacts = HostFacts {
+    device_hooks: true,
+    socket_groups: true,
+    refusals: true,
+    redirect: true,
+    htb: true,
+    forward: true,
+    netem: true,
+    relay: false,
+};
+
+const fn link(takes_ms: u64, spread_ms: u64, loss: f64) -> Link {
+    Link {
+        takes: Duration::from_millis(takes_ms),
+        spread: Duration::from_millis(spread_ms),
+        loss,
+        inert: false,
+    }
+}
+
+/// An ordinary one; one that is spread; one that is farther away than a silence used to be waited for; one that a fault has
+/// made late by 3 s each way; one that loses 30 % each way; one that is late and lossy.
+const LINKS: [Link; 6] = [
+    link(1, 0, 0.0),
+    link(40, 15, 0.01),
+    link(600, 0, 0.0),
+    link(6_000, 0, 0.0),
+    link(1, 0, 0.3),
+    link(3_000, 500, 0.1),
+];
+
+pub(super) fn process() -> ProcessIdentity {
+    ProcessIdentity { pid: 4_000_000, start_ticks: 77, boot: "pretended".to_owned() }
+}
+
+pub(super) fn site(link: Link, seed: u64) -> Site {
+    Site {
+        id: format!("odds-{seed}"),
+        ends_boottime_ms: process::boottime_ms() + 3_600_000,
+        kernel: Arc::new(Pretended::new(link, seed)),
+        program: "/nowhere".into(),
+        ledger: "/nowhere".into(),
+        relay: None,
+        load: None,
+        ours: Vec::new(),
+        cancel: Cancel::default(),
+    }
+}
+
+async fn proved(words: &str, host: HostFacts, link: Link, seed: u64) -> Proof {
+    let (kind, parameters) = words.split_once(' ').unwrap_or((words, ""));
+    let pairs = parameters.split_whitespace().filter_map(|pair| pair.split_once('='));
+    let fault = Fault::read(kind.parse().expect("a kind"), pairs).expect("a fault");
+    let target = ResolvedTarget {
+        name: "client".to_owned(),
+        process: Some(process()),
+        network: Some(NetworkIdentity::of_process(process(), 1)),
+        witness: Some(([10, 9, 0, 2], 7_000).into()),
+        ..ResolvedTarget::default()
+    };
+    let plan = plan(&fault, &target, HumanDuration::secs(3_600), &host).expect("planned");
+    let site = site(link, seed);
+    let mut effect = plan.means.prepare(&site).await.expect(words).effect;
+    effect.apply(&site).await.expect(words);
+    let proof = effect.prove(&site).await.expect(words);
+    effect.release().await;
+    proof
+}
+
+/// So many trials of each, on each link, with an effect and without: those that are wrong, in words. All at once, since some
+/// of them wait.
+async fn wrong(faults: &[&str], host: HostFacts, [there, not]: [u64; 2]) -> Vec<String> {
+    let of = async |words: &str, link: Link, trials: u64| {
+        let proofs = join_all((0..trials).map(|seed| proved(words, host, link, seed))).await;
+        let bad: Vec<_> = proofs.iter().filter(|proof| proof.landed == link.inert).collect();
+        let first = bad.first()?;
+        Some(format!("{words} on {link:?}: {} of {trials}, such as {:?}", bad.len(), first.evidence))
+    };
+    let each = faults.iter().flat_map(|words| LINKS.map(|link| (*words, link)));
+    let all =
+        each.flat_map(|(words, link)| [of(words, link, there), of(words, Link { inert: true, ..link }, not)]);
+    join_all(all).await.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn of_what_drops_and_refuses() {
+    let faults = [
+        "vanish",
+        "partition",
+        "partition direction=egress",
+        "partition direction=ingress",
+        "reject",
+        "reject direction=ingress",
+        "mtu-blackhole above=500B",
+        "mtu-blackhole above=500B direction=ingress",
+    ];
+    let wrong = wrong(&faults, HOST, [100, 100]).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn of_connections_that_fall_silent_or_end() {
+    let wrong = wrong(&["half-open", "half-open direction=egress", "socket-kill"], HOST, [100, 30]).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn of_loss() {
+    let faults = [
+        "loss loss=1% direction=egress",
+        "loss loss=10% direction=ingress",
+        "loss loss=30% burst=1000 direction=egress",
+        "loss loss=50% burst=100 direction=egress",
+        "loss delay=3s loss=10%",
+    ];
+    let by_netem = wrong(&faults, HOST, [60, 20]).await;
+    assert!(by_netem.is_empty(), "{by_netem:#?}");
+    let by_rules = HostFacts { netem: false, ..HOST };
+    let faults = ["loss loss=0.1% direction=egress", "loss loss=5% direction=ingress", "loss loss=30%"];
+    let by_rules = wrong(&faults, by_rules, [60, 20]).await;
+    assert!(by_rules.is_empty(), "{by_rules:#?}");
+}
+
+#[tokio::test]
+async fn of_lateness() {
+    let faults =
+        ["latency delay=50ms", "latency delay=50ms jitter=50ms", "latency delay=3s direction=ingress"];
+    let wrong = wrong(&faults, HOST, [100, 100]).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
