@@ -83,7 +83,13 @@ pub fn by_container(id: &str) -> Result<Group, FindError> {
 /// whose start fails is not started again by those who would start one that has ended.
 fn is_starting(pid: u32) -> bool {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.starts_with("runc:[") || name.trim_end() == "crun"
+    // It comes into the group as a copy of the runtime, and gives itself a name of its own only later.
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let program = program.to_string_lossy();
+    name.starts_with("runc:[")
+        || matches!(name.trim_end(), "runc" | "crun")
+        || program.starts_with("/memfd:runc_cloned:")
+        || matches!(program.rsplit('/').next(), Some("runc" | "crun"))
 }
 
 /// The id in the name of a container's group: `ID`, `docker-ID.scope`, `libpod-ID.scope`, `cri-containerd-ID.scope`.

@@ -71,13 +71,15 @@ pub(crate) async fn own_group(
     path: &Path,
     processes: &[ProcessIdentity],
 ) -> Result<Option<GroupPlace>, FaultError> {
-    let (path, first) = (path.to_owned(), processes.first().cloned());
+    let (path, targets) = (path.to_owned(), processes.to_vec());
     let found = site
         .blocking(move |kernel| {
             for place in kernel.places(control, &path)? {
                 let members = kernel.members(&place.group.folder)?;
-                // In trees of version 1 the same path may be empty, or have other processes.
-                if !members.is_empty() && first.as_ref().is_none_or(|first| members.contains(first)) {
+                // In trees of version 1 the same path may be empty, or have other processes. Any of the target's will do:
+                // those that live shortly have ended meanwhile.
+                let theirs = targets.is_empty() || targets.iter().any(|target| members.contains(target));
+                if !members.is_empty() && theirs {
                     return Ok(Some((place, members)));
                 }
             }

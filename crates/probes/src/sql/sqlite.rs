@@ -37,7 +37,7 @@ pub(super) async fn ask(probe: &SqlProbe, path: &str) -> Verdict {
         path: PathBuf::from(path),
         query: probe.query.clone(),
         every_row: counts_rows(probe),
-        time: time_to_work(probe.timeout.0, Duration::ZERO),
+        until: Instant::now() + time_to_work(probe.timeout.0, Duration::ZERO),
         dropped,
     };
     match tokio::task::spawn_blocking(move || question.read()).await {
@@ -52,8 +52,8 @@ struct Question {
     path: PathBuf,
     query: String,
     every_row: bool,
-    /// How long it may take.
-    time: Duration,
+    /// When it has to be over. Counted from the question: a thread to ask it on may be late.
+    until: Instant,
     dropped: Arc<AtomicBool>,
 }
 
@@ -61,11 +61,11 @@ impl Question {
     fn read(self) -> Result<Option<Reading>, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut file = Connection::open_with_flags(&self.path, flags)?;
-        let (time, dropped, started) = (self.time, self.dropped, Instant::now());
-        file.busy_timeout(time)?;
+        let (until, dropped) = (self.until, self.dropped);
+        file.busy_timeout(until.saturating_duration_since(Instant::now()))?;
         file.progress_handler(
             STRIDE,
-            Some(move || dropped.load(Ordering::Relaxed) || started.elapsed() >= time),
+            Some(move || dropped.load(Ordering::Relaxed) || Instant::now() >= until),
         )?;
         let mut statement = file.prepare(&self.query)?;
         if !statement.readonly() || statement.column_count() == 0 {

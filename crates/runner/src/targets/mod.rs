@@ -113,7 +113,10 @@ pub struct Found {
 /// It is not there, or cannot be told apart from others.
 pub fn find(mut fault: Fault, target: &Target, witness: Option<SocketAddr>) -> Result<Found, TargetError> {
     let mut notes = Vec::new();
-    let members = members(fault.kind(), target)?;
+    let mut members = members(fault.kind(), target)?;
+    // The oldest stands for all of them: it is what the others come from, and does not end between two looks. Numbers of
+    // processes begin anew, and say nothing about age.
+    members.processes.sort_by_key(|process| (process.start_ticks, process.pid));
     let mut resolved = ResolvedTarget {
         name: name(target, &members.processes),
         process: members.processes.first().cloned(),
