@@ -118,7 +118,6 @@ async fn an_undo_interrupts_a_step_that_is_stuck() {
     std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut ready).expect("it says so");
     let victim = Victim::of(child);
     let injector = bench.injector().await;
-    let started = std::time::Instant::now();
     let injecting = {
         let (injector, target) = (injector.clone(), victim.target());
         tokio::spawn(async move { injector.inject(fault("kill signal=TERM"), target, LEASE).await })
@@ -127,6 +126,7 @@ async fn an_undo_interrupts_a_step_that_is_stuck() {
         bench.told().iter().any(|event| matches!(event, FaultEvent::Applied { .. }))
     })
     .await;
+    let started = std::time::Instant::now();
     assert_eq!(injector.undo_faults("abort").await, []);
     assert!(started.elapsed() < Duration::from_secs(4), "the proof alone waits five seconds");
     let result = injecting.await.expect("it ends");

@@ -30,14 +30,16 @@ fn passes(target: &ResolvedTarget, port: u16) -> bool {
 
 fn connect(target: &ResolvedTarget) -> TcpStream {
     let network = target.network.as_ref().expect("a network");
-    let stream = enter(network, || TcpStream::connect(SocketAddr::from(WITNESS)))
-        .expect("entered")
-        .expect("connected");
-    stream.set_read_timeout(Some(SOON)).expect("a limit");
-    stream
+    enter(network, || TcpStream::connect(SocketAddr::from(WITNESS))).expect("entered").expect("connected")
 }
 
+/// Waits for the answer of somebody who has to be woken first.
 fn echoes(stream: &mut TcpStream) -> bool {
+    echoes_within(stream, Duration::from_secs(30))
+}
+
+fn echoes_within(stream: &mut TcpStream, patience: Duration) -> bool {
+    stream.set_read_timeout(Some(patience)).expect("a limit");
     let mut byte = [0; 1];
     stream.write_all(b"x").is_ok() && stream.read_exact(&mut byte).is_ok()
 }
@@ -99,11 +101,10 @@ async fn half_open_silences_what_is_established_and_lets_new_ones_pass() {
     assert!(echoes(&mut old));
     let injected = injector.inject(fault("half-open"), target.clone(), LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
-    assert!(!echoes(&mut old), "silent, and neither ended nor reset");
+    assert!(!echoes_within(&mut old, SOON), "silent, and neither ended nor reset");
     let mut new = connect(&target);
     assert!(echoes(&mut new));
     assert_eq!(injector.close().await, []);
-    old.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
     assert!(echoes(&mut old), "it goes on: what was lost is sent again");
 }
 
@@ -184,9 +185,12 @@ async fn latency_of_a_peer_goes_through_a_relay() {
     assert!(echoes(&mut new));
     assert!(began.elapsed() >= Duration::from_millis(120), "late each way");
     assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
-    assert!(
-        matches!(Linux.farewell(target.network.as_ref().expect("a network"), WITNESS.into(), SOON), Ok(Some(time)) if time < Duration::from_millis(60))
-    );
+    let network = target.network.as_ref().expect("a network");
+    // A peer that is woken late looks like one behind the relay; it is not woken late each time.
+    eventually("nothing makes it late any more", || {
+        matches!(Linux.farewell(network, WITNESS.into(), SOON), Ok(Some(time)) if time < Duration::from_millis(60))
+    })
+    .await;
     assert_eq!(injector.close().await, []);
 }
 

@@ -127,7 +127,11 @@ impl<'a> Engine<'a> {
 }
 
 impl Drop for Engine<'_> {
+    #[expect(clippy::print_stderr, reason = "what the daemon says goes with its folder")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+        }
         // The first process of its namespace goes with this one, and all others with that.
         drop(self.daemon.kill());
         drop(self.daemon.wait());

@@ -58,7 +58,7 @@ impl Redis {
         arguments.extend(["--logfile".to_owned(), log.display().to_string()]);
         arguments.extend_from_slice(more);
         let mut daemon = Daemon::start(folder, PROGRAM, arguments);
-        daemon.until(|| ask(port, &client, &["PING"]).as_deref() == Some("PONG"), &log);
+        daemon.until(|| ask("0.5", port, &client, &["PING"]).as_deref() == Some("PONG"), &log);
         Some(Self { daemon, port, client })
     }
 
@@ -67,9 +67,14 @@ impl Redis {
         format!("{scheme}://:s3cret@127.0.0.1:{}/0", self.port)
     }
 
-    /// Asks it by its own client program, which waits for half a second; none when there is no answer.
+    /// Asks it by its own client program; none when it says no.
     pub(crate) fn ask(&self, words: &[&str]) -> Option<String> {
-        ask(self.port, &self.client, words)
+        ask("60", self.port, &self.client, words)
+    }
+
+    /// The same by one that waits for half a second: none, too, when the answer takes longer.
+    pub(crate) fn ask_soon(&self, words: &[&str]) -> Option<String> {
+        ask("0.5", self.port, &self.client, words)
     }
 
     /// SIGSTOP, or SIGCONT.
@@ -78,10 +83,10 @@ impl Redis {
     }
 }
 
-fn ask(port: u16, client: &[String], words: &[&str]) -> Option<String> {
+fn ask(seconds: &str, port: u16, client: &[String], words: &[&str]) -> Option<String> {
     let mut command = Command::new("timeout");
     command
-        .args(["0.5", "redis-cli", "-h", "127.0.0.1", "-p", &port.to_string()])
+        .args([seconds, "redis-cli", "-h", "127.0.0.1", "-p", &port.to_string()])
         .args(client)
         .args(words)
         .env("REDISCLI_AUTH", "s3cret");

@@ -29,7 +29,7 @@ async fn a_pause_is_held_and_ended_over_tls() {
         ("pause commands=writes", "ssl_cert_reqs=none".to_owned()),
     ] {
         let injected = landed(&injector, fault(words), &dsn(&server, &parameters, Some(&ours))).await;
-        assert!(server.ask(WRITE).is_none(), "{words} {parameters}");
+        assert!(server.ask_soon(WRITE).is_none(), "{words} {parameters}");
         assert_eq!(injector.undo(&injected.id, "asked").await, Ok(Undone::Done));
         assert_eq!(server.ask(WRITE).as_deref(), Some("OK"), "{words} {parameters}");
     }
@@ -39,7 +39,7 @@ async fn a_pause_is_held_and_ended_over_tls() {
     server.signal(Signal::SIGSTOP);
     let failure = undo(&intent, &Secrets::default()).await.expect_err("nobody answers");
     server.signal(Signal::SIGCONT);
-    eventually("the server goes on", || server.ask(WRITE).is_some()).await;
+    eventually("the server goes on", || server.ask_soon(WRITE).is_some()).await;
     // What people are told works: the same options, with the password where the program asks for it.
     assert!(failure.manual.contains("--insecure") && failure.manual.contains("--cert "), "{failure}");
     let manual = failure.manual.replace("--askpass ", "");

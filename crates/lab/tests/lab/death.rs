@@ -14,9 +14,6 @@ use tokio::time::sleep;
 
 use super::common::{Bench, Http, may_make_namespaces, mounts, networks, none, program, residue, until};
 
-const SOON: Duration = Duration::from_secs(3);
-const GONE: Duration = Duration::from_secs(10);
-
 /// The example `lab-owner`, running.
 struct Owner {
     child: Child,
@@ -77,7 +74,7 @@ impl Owner {
 /// Everything but perhaps the folder goes, in the time that the kernel needs on a busy machine.
 async fn all_gone(id: &str, networks: &[u64]) {
     let began = Instant::now();
-    until(GONE, "every process is gone", || async { residue(id, networks).is_empty() }).await;
+    until("every process is gone", || async { residue(id, networks).is_empty() }).await;
     eprintln!("{id} was gone after {:.0?}", began.elapsed());
 }
 
@@ -198,7 +195,7 @@ async fn a_dropped_lab_ends() {
     let id = lab.id().to_owned();
     drop(lab);
     all_gone(&id, &[]).await;
-    until(SOON, "the folder is gone", || async { bench.content().is_empty() }).await;
+    until("the folder is gone", || async { bench.content().is_empty() }).await;
 }
 
 #[tokio::test]

@@ -7,14 +7,8 @@ use tokio::time::timeout;
 
 use super::common::{Bench, Http, Shop, may_make_namespaces, until};
 
-const SOON: Duration = Duration::from_secs(3);
-
 async fn set(client: &LabClient, key: &str, value: &str) {
     client.set(key, value).await.unwrap_or_else(|e| panic!("{key}: {e}"));
-}
-
-async fn checkout(http: &Http) -> Option<u16> {
-    timeout(Duration::from_secs(1), http.post("/checkout")).await.ok().flatten().map(|a| a.status)
 }
 
 #[tokio::test]
@@ -42,9 +36,9 @@ async fn settings_are_in_force_for_later_sessions() {
     set(client, "front.statement-timeout", "300ms").await;
     let holding = shop.primary.transaction().await.expect("it begins");
     holding.batch_execute("LOCK TABLE orders").await.expect("it is free");
-    assert_eq!(checkout(&http).await, Some(503));
+    assert_eq!(http.checkout().await, Some(503));
     holding.rollback().await.expect("it ends");
-    assert_eq!(checkout(&http).await, Some(200));
+    assert_eq!(http.checkout().await, Some(200));
 
     let health = http.get("/health").await.expect("it answers").body;
     assert!(health.contains("\"busy\":0"), "{health}");
@@ -73,7 +67,7 @@ async fn the_front_recovers_when_its_pool_was_used_up() {
         let http = http.clone();
         tokio::spawn(async move { timeout(Duration::from_millis(300), http.post("/checkout")).await });
     }
-    until(SOON, "every connection is busy", || async {
+    until("every connection is busy", || async {
         http.get("/health").await.is_some_and(|h| h.body.contains("\"busy\":20"))
     })
     .await;
@@ -82,7 +76,7 @@ async fn the_front_recovers_when_its_pool_was_used_up() {
         "nobody is left for it"
     );
     holding.rollback().await.expect("it ends");
-    until(SOON, "it sells again", || async { checkout(&http).await == Some(200) }).await;
+    until("it sells again", || async { http.checkout().await == Some(200) }).await;
     assert_eq!(http.get("/catalogue").await.map(|a| a.status), Some(200));
     bench.stop(lab).await;
 }
@@ -111,7 +105,7 @@ async fn the_role_at_the_door_owns_the_shop_and_no_more() {
     }
     // What is written on the primary arrives.
     shop.primary.batch_execute("UPDATE products SET name = 'Kite' WHERE id = 1").await.expect("it writes");
-    until(SOON, "the replica follows", || async {
+    until("the replica follows", || async {
         let row = replica.query_one("SELECT name FROM products WHERE id = 1", &[]).await.expect("it answers");
         row.get::<_, String>(0) == "Kite"
     })

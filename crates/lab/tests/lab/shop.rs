@@ -2,17 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::common::{Bench, Http, none, signal, until};
+use super::common::{Bench, Http, LONG, none, signal, until};
 use deadstick_lab::{LabClient, LabError, RunState, SHOP};
 use nix::sys::signal::Signal;
-
-const SOON: Duration = Duration::from_secs(3);
 
 /// Waits until the job has committed its first batch, or holds the write lock for its whole run.
 async fn has_begun(client: &LabClient, batch_by_batch: bool) {
     let variables = client.variables().await.expect("variables");
     let file = variables["db.file"].strip_prefix("sqlite:").expect("a file").to_owned();
-    until(SOON, "the job has begun", || async {
+    until("the job has begun", || async {
         let shop = rusqlite::Connection::open(&file).expect("it is there");
         shop.busy_timeout(Duration::ZERO).expect("a setting");
         if batch_by_batch {
@@ -73,7 +71,7 @@ async fn a_hung_job_with_all_holes_open_takes_the_catalogue_along() {
             })
         })
         .collect();
-    until(SOON, "every worker waits for the lock", || async {
+    until("every worker waits for the lock", || async {
         shop.get("/health").await.is_some_and(|h| h.body.contains("\"waiting-for-write-lock\":4"))
     })
     .await;
@@ -114,7 +112,7 @@ async fn each_defence_holds_by_itself() {
             customers.spawn(async move { shop.post("/checkout").await });
         }
         let began = Instant::now();
-        until(SOON, "the catalogue answers", || async {
+        until("the catalogue answers", || async {
             let ask = tokio::time::timeout(Duration::from_secs(1), shop.get("/catalogue")).await;
             began.elapsed() > Duration::from_millis(300)
                 && ask.ok().flatten().is_some_and(|a| a.status == 200)
@@ -143,7 +141,7 @@ async fn the_job_asked_to_end_rolls_back_and_says_so() {
     let shop = Http::of(client).await;
     assert_eq!(shop.post("/checkout").await.map(|a| a.status), Some(503), "the lock is held");
     signal(&started.process, Signal::SIGTERM);
-    until(SOON, "the job ended", || async {
+    until("the job ended", || async {
         client
             .status()
             .await
@@ -185,6 +183,6 @@ async fn another_process_may_end_it() {
     let lab = bench.start(&SHOP).await;
     let client = LabClient::connect(lab.client().folder()).await.expect("it is there");
     client.down().await.expect("it agrees");
-    tokio::time::timeout(SOON, lab.ended()).await.expect("it ends");
+    tokio::time::timeout(LONG, lab.ended()).await.expect("it ends");
     bench.stop(lab).await;
 }

@@ -208,7 +208,14 @@ fn metrics_move_while_a_connection_lives() {
     let mut stream = crate::common::connect(address);
     crate::common::exchange(&mut stream, &[7; 1_234]);
     let labels = format!(r#"listener="{address}",proxy="p",upstream="{upstream}""#);
-    let page = api.call("POST", "/metrics", "");
+    // What has come is counted a moment later.
+    let sent = |body: &str| {
+        let lines = body.lines().filter(|line| line.starts_with("toxiproxy_proxy_sent_bytes_total{"));
+        lines.filter(|line| line.ends_with(" 1234")).count()
+    };
+    let page = || api.call("POST", "/metrics", "");
+    crate::common::eventually("what was sent is counted", || sent(&page().body) == 2);
+    let page = page();
     assert_eq!(page.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for direction in ["upstream", "downstream"] {
         for name in ["received", "sent"] {
