@@ -140,3 +140,52 @@ impl Effect for Spiking {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deadstick_core::fault::HttpMethod;
+    use deadstick_core::units::Percent;
+    use tokio::time::Instant;
+
+    use super::super::odds::site;
+    use super::*;
+    use crate::kernel::pretended::Link;
+
+    /// A thousand requests a second, all but so many of which have failed.
+    struct Failing {
+        began: Instant,
+        under_way: u64,
+    }
+
+    impl RunningLoad for Failing {
+        fn counts(&self) -> LoadCounts {
+            let sent = u64::try_from(self.began.elapsed().as_millis()).expect("it fits");
+            LoadCounts { sent, served: 0, failed: sent.saturating_sub(self.under_way) }
+        }
+    }
+
+    async fn is_seen(under_way: u64) -> bool {
+        let order = LoadOrder {
+            network: None,
+            url: "http://10.9.0.2/".to_owned(),
+            method: HttpMethod::Get,
+            per_second: 1_000,
+            keys: 1,
+            hot: Percent::default(),
+        };
+        let load: Arc<dyn RunningLoad> = Arc::new(Failing { began: Instant::now(), under_way });
+        let mut spiking = Spiking { order, load: Some(load) };
+        spiking.prove(&site(Link::default(), 1)).await.expect("looked").landed
+    }
+
+    /// At any moment one of them is on its way to be refused.
+    #[tokio::test]
+    async fn requests_that_are_all_refused_are_no_load() {
+        assert!(!is_seen(3).await);
+    }
+
+    #[tokio::test]
+    async fn requests_that_wait_are_a_load() {
+        assert!(is_seen(100_000).await);
+    }
+}

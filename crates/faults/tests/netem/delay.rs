@@ -8,13 +8,13 @@ use deadstick_faults::kernel::{Linux, Networks, Reach};
 
 use crate::bounds::{apart, distance, farthest, real};
 use crate::common::{Bench, WITNESS, fault};
-use crate::machine::{self, takes, takes_within};
+use crate::machine::{self, MANY, few, takes, takes_within};
 use crate::trial::{LEASE, under};
 use crate::wire::{Arrival, Train, Way, Wire};
 
 /// Each packet by itself: one is not sent while another is under way.
 fn one_by_one(wire: &Wire, way: Way) -> Vec<Arrival> {
-    let train = Train { gap: Duration::from_millis(60), ..Train::of(20, way) };
+    let train = Train { gap: Duration::from_millis(60), ..Train::of(MANY, way) };
     let heard = wire.send(train);
     assert_eq!(heard.len(), train.count);
     heard
@@ -30,7 +30,7 @@ async fn of_what_is_sent() {
     under("latency delay=50ms direction=egress", |wire| {
         all_take(&one_by_one(wire, Way::Out), asked);
         all_take(&one_by_one(wire, Way::In), Duration::ZERO);
-        takes(asked, (0..9).map(|_| wire.round_trip()));
+        takes(asked, (0..MANY).map(|_| wire.round_trip()));
     })
     .await;
 }
@@ -103,7 +103,7 @@ async fn two_faults_on_one_link() {
     let connects = |port, asked: u64| {
         // A connection is more work than a packet, of both hosts.
         let work = Duration::from_millis(2);
-        takes_within(work, Duration::from_millis(2 * asked), (0..20).map(|_| accepted(&wire, port)));
+        takes_within(work, Duration::from_millis(2 * asked), (0..MANY).map(|_| accepted(&wire, port)));
     };
     connects(7_000, 50);
     connects(7_001, 20);
@@ -132,7 +132,8 @@ async fn spread(distribution: &str) -> Vec<f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn spread_evenly() {
     let delays = spread("uniform").await;
-    assert!(delays.iter().all(|delay| (90.0..=110.5).contains(delay)), "{delays:?}");
+    let later = delays.iter().filter(|delay| **delay > 110.5).count();
+    assert!(delays.iter().all(|delay| *delay >= 90.0) && later <= few(delays.len()), "{delays:?}");
     let apart = distance(&delays, |delay| ((delay - 90.0) / 20.0).clamp(0.0, 1.0));
     assert!(apart <= farthest(delays.len()), "{apart}");
 }

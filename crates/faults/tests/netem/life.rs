@@ -18,7 +18,7 @@ mod killed {
 fn is_prompt(target: &ResolvedTarget) -> bool {
     let network = target.network.as_ref().expect("a network");
     let answer = Linux.reach(network, WITNESS.into(), Duration::from_secs(1));
-    matches!(answer, Ok(Reach::Accepted(time)) if time < Duration::from_millis(10))
+    matches!(answer, Ok(Reach::Accepted(time)) if time < Duration::from_millis(40))
 }
 
 /// Nobody undoes it: when the lease has ended, no packet is chosen any more.

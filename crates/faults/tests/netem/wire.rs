@@ -185,7 +185,7 @@ impl Wire {
 
     /// The link is what it was without a fault: prompt, whole and in order, both ways.
     pub(crate) fn is_whole(&self) {
-        machine::takes(Duration::ZERO, (0..9).map(|_| self.round_trip()));
+        machine::takes(Duration::ZERO, (0..machine::MANY).map(|_| self.round_trip()));
         for way in [Way::Out, Way::In] {
             let heard = self.send(Train { gap: Duration::from_millis(1), ..Train::of(100, way) });
             let numbers: Vec<_> = heard.iter().map(|one| one.number).collect();
