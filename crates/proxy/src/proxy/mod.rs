@@ -1,24 +1,26 @@
 //! One proxy: a listener, its connections and its toxics.
 //!
 //! Owns starting, stopping and moving. A change that fails leaves the proxy as it was. Leaves names and the set of proxies to
-//! the [`registry`](crate::registry).
+//! the [`registry`](crate::registry), and what toxics do to the stages of each connection.
 
 mod builder;
+mod state;
+mod toxics;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::accept::{Connections, Listener};
 use crate::connect::Connect;
 use crate::connection::Setting;
-use crate::control::{ToxicError, ToxicList, Traffic, lock};
+use crate::control::{ToxicList, lock};
 use crate::listen::ListenError;
-use crate::toxic::Toxic;
 
 pub use self::builder::Builder;
+pub use self::state::Series;
+use self::state::{Running, State};
 
 /// Where a proxy stands and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,32 +55,6 @@ pub struct Proxy {
     state: Mutex<State>,
     /// Held over every start and stop, so that they come one after the other. Never while data is waited for.
     lifecycle: AsyncMutex<()>,
-}
-
-#[derive(Debug)]
-struct State {
-    listen: String,
-    upstream: String,
-    running: Option<Running>,
-    series: Vec<Series>,
-}
-
-#[derive(Debug)]
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    accepting: JoinHandle<()>,
-}
-
-/// The counters of a proxy for one pair of addresses.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// The address listened on.
-    pub listen: String,
-    /// The upstream.
-    pub upstream: String,
-    /// What moved.
-    pub traffic: Arc<Traffic>,
 }
 
 impl Proxy {
@@ -253,65 +229,6 @@ impl Proxy {
             tracing::error!(proxy = self.name, %error, "accepting failed");
         }
     }
-
-    /// The toxics, upstream first, each stream in order.
-    pub fn toxics(&self) -> Vec<Toxic> {
-        self.toxics.all()
-    }
-
-    /// The toxic of that name.
-    pub fn toxic(&self, name: &str) -> Option<Toxic> {
-        self.toxics.get(name)
-    }
-
-    /// On how many streams of connections (`http`: replies that match, `websocket`: sockets) the toxic of that name has begun
-    /// to act: zero says that it has had no effect yet. A `noop` never acts.
-    pub fn hits(&self, name: &str) -> Option<u64> {
-        self.toxics.hits(name)
-    }
-
-    /// Adds a toxic behind those of its stream. The next byte read on any connection meets it.
-    ///
-    /// # Errors
-    ///
-    /// The name is taken.
-    pub fn add_toxic(&self, toxic: Toxic) -> Result<(), ToxicError> {
-        self.toxics.add(toxic)?;
-        self.connections.tap();
-        Ok(())
-    }
-
-    /// Changes what a toxic does and whom it hits, or nothing if `change` fails. Name and stream stay.
-    ///
-    /// # Errors
-    ///
-    /// No toxic has that name, or `change` fails.
-    pub fn update_toxic<E: From<ToxicError>>(
-        &self,
-        name: &str,
-        change: impl FnOnce(&Toxic) -> Result<Toxic, E>,
-    ) -> Result<Toxic, E> {
-        let updated = self.toxics.update(name, change)?;
-        self.connections.tap();
-        Ok(updated)
-    }
-
-    /// Takes a toxic away. What it held goes on its way.
-    ///
-    /// # Errors
-    ///
-    /// No toxic has that name.
-    pub fn remove_toxic(&self, name: &str) -> Result<(), ToxicError> {
-        self.toxics.remove(name)?;
-        self.connections.tap();
-        Ok(())
-    }
-
-    /// Takes all toxics away.
-    pub fn clear_toxics(&self) {
-        self.toxics.clear();
-        self.connections.tap();
-    }
 }
 
 impl Drop for Proxy {
@@ -321,25 +238,5 @@ impl Drop for Proxy {
             if running.stop.send(()).is_err() {}
         }
         self.connections.end_for_good();
-    }
-}
-
-impl State {
-    /// The counters for where the proxy stands now.
-    fn traffic(&mut self) -> Arc<Traffic> {
-        let known = self
-            .series
-            .iter()
-            .find(|series| series.listen == self.listen && series.upstream == self.upstream);
-        if let Some(known) = known {
-            return Arc::clone(&known.traffic);
-        }
-        let traffic = Arc::<Traffic>::default();
-        self.series.push(Series {
-            listen: self.listen.clone(),
-            upstream: self.upstream.clone(),
-            traffic: Arc::clone(&traffic),
-        });
-        traffic
     }
 }
