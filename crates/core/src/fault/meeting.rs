@@ -3,7 +3,7 @@
 //! Exact for addresses, ports, devices and users. Control groups lie within each other and processes move between them, so
 //! those are never told apart: what is not known to be apart may meet.
 
-use super::flow::{Direction, Flow, Peer};
+use super::{Direction, Flow, Peer};
 
 impl Peer {
     /// Whether an end of a connection can belong to both.

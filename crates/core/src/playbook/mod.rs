@@ -5,53 +5,28 @@
 
 mod compile;
 pub mod file;
+mod order;
 mod step;
 mod step_file;
 #[cfg(test)]
 mod tests;
 mod toxic;
+mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::event::SliceKind;
-use crate::fault::{Fault, FaultKind, ParameterError, Peer};
+use crate::fault::FaultKind;
 use crate::lab::LabDescription;
 use crate::probe::{HttpProbe, Probe};
 use crate::source::{Diagnostic, Source};
 use crate::steady_state::Tolerance;
 use crate::units::Name;
 
+pub use order::{FaultOrder, FaultStep};
 pub use toxic::{LINKS, ToxicStep, ToxicStream};
-
-/// What a playbook may refer to.
-#[derive(Clone, Debug)]
-pub struct World<'a> {
-    /// The labs there are.
-    pub labs: &'a [&'static LabDescription],
-    /// The checklists there are, with the ids of their items.
-    pub checklists: &'a std::collections::BTreeMap<Name, BTreeSet<String>>,
-    /// The toxics there are.
-    pub toxics: Toxics<'a>,
-}
-
-/// The toxics that playbooks may name.
-#[derive(Clone, Copy, Debug)]
-pub struct Toxics<'a> {
-    /// Each kind.
-    pub kinds: &'a [ToxicKind],
-    /// Whether a toxic's attributes have the right types; if not, why.
-    pub check: fn(&ToxicStep) -> Result<(), String>,
-}
-
-/// One kind of toxic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToxicKind {
-    /// Its name.
-    pub name: &'static str,
-    /// The names of its attributes.
-    pub attributes: &'static [&'static str],
-}
+pub use world::{ToxicKind, Toxics, World};
 
 /// A staged outage, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,55 +152,6 @@ pub enum Step {
     Inject(FaultStep),
     /// Put a toxic on a link.
     Toxic(ToxicStep),
-}
-
-/// A fault on a host of the lab.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultStep {
-    /// What.
-    pub fault: FaultOrder,
-    /// On which host.
-    pub host: Name,
-    /// For how long at most; until the drill must be over when none.
-    pub lease: Option<Duration>,
-}
-
-/// A fault with its peers as host names, since addresses are known only when the lab is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultOrder {
-    /// Which kind.
-    pub kind: FaultKind,
-    /// Its parameters, as written; they were read once with stand-ins for the hosts.
-    pub parameters: Vec<(String, String)>,
-    /// The hosts that are named as peers.
-    pub peers: Vec<Name>,
-}
-
-impl FaultOrder {
-    /// The fault, with the address of each host that is named.
-    ///
-    /// # Errors
-    /// What is wrong with a parameter; never for an order that a playbook was compiled to.
-    pub fn fault(&self, address_of: impl Fn(&Name) -> Option<Peer>) -> Result<Fault, ParameterError> {
-        let written = |text: &str| {
-            let names = text.split(',').map(|part| {
-                let peer = self.peers.iter().find(|name| name.as_str() == part.trim()).and_then(&address_of);
-                peer.map_or_else(|| part.trim().to_owned(), |peer| peer.to_string())
-            });
-            names.collect::<Vec<_>>().join(",")
-        };
-        let pairs: Vec<(&str, String)> = self
-            .parameters
-            .iter()
-            .map(|(name, text)| {
-                (
-                    name.as_str(),
-                    if step::PEERS.contains(&name.as_str()) { written(text) } else { text.clone() },
-                )
-            })
-            .collect();
-        Fault::read(self.kind, pairs.iter().map(|(name, text)| (*name, text.as_str())))
-    }
 }
 
 /// A reason to stop.
