@@ -23,16 +23,6 @@ pub(crate) struct Menu {
     pub(crate) selected: usize,
 }
 
-/// A severity as it is written on screen.
-pub(crate) const fn severity_word(severity: IncidentSeverity) -> &'static str {
-    match severity {
-        IncidentSeverity::Sev1 => "SEV1",
-        IncidentSeverity::Sev2 => "SEV2",
-        IncidentSeverity::Sev3 => "SEV3",
-        IncidentSeverity::Sev4 => "SEV4",
-    }
-}
-
 /// The severities with what they mean.
 pub(crate) const SEVERITIES: [(char, IncidentSeverity, &str); 4] = [
     ('1', IncidentSeverity::Sev1, "everybody is affected"),
@@ -45,7 +35,7 @@ impl Menu {
     pub(crate) fn severity() -> Self {
         let choice = |(key, severity, means): (char, IncidentSeverity, &str)| Choice {
             key,
-            label: format!("{}: {means}", severity_word(severity)),
+            label: format!("{}: {means}", severity.word()),
             intent: Intent::Severity(severity),
         };
         Self {

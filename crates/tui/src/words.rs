@@ -5,7 +5,6 @@
 use deadstick_core::Timestamp;
 use deadstick_core::incident::view::{ChecklistState, IncidentBar, ItemRow, Marker, QueueRow};
 
-use crate::menu::severity_word;
 use crate::text::span;
 
 /// A time of day in UTC.
@@ -100,7 +99,7 @@ pub(crate) fn control(bar: &IncidentBar, me: &str, now: Timestamp) -> String {
 pub(crate) fn gravity(bar: &IncidentBar) -> String {
     let exercise = if bar.exercise { " EXERCISE" } else { "" };
     let closed = if bar.closed_at.is_some() { " CLOSED" } else { "" };
-    format!("{}{exercise}{closed}", severity_word(bar.severity))
+    format!("{}{exercise}{closed}", bar.severity.word())
 }
 
 /// What users and the drill are going through; what is staged only for those who may see it.

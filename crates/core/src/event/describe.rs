@@ -5,7 +5,7 @@
 //! is left to whoever writes those.
 
 use super::Body;
-use super::words::{fault_words, level_word, severity_word, slice_word};
+use super::fault_words::fault_words;
 use crate::probe::Answer;
 use crate::text::printable;
 
@@ -26,10 +26,10 @@ fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
         Body::IncidentOpened { title, severity, exercise, playbook } => {
             let what = if *exercise { "exercise" } else { "incident" };
             let of = playbook.as_ref().map_or(String::new(), |p| format!(" of playbook {p}"));
-            format!("opened the {what}{of}: {title} ({})", severity_word(*severity))
+            format!("opened the {what}{of}: {title} ({})", severity.word())
         }
         Body::SeverityChanged { from, to } => {
-            format!("changed the severity from {} to {}", severity_word(*from), severity_word(*to))
+            format!("changed the severity from {} to {}", from.word(), to.word())
         }
         Body::IncidentClosed { summary } => with("closed the incident", summary),
         Body::Note { text } => with("noted", text),
@@ -37,7 +37,7 @@ fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
         Body::AlertRaised { alert, level, title, checklist } => {
             let calls =
                 checklist.as_ref().map_or(String::new(), |c| format!(", which calls for checklist {c}"));
-            format!("raised the {} {alert}: {title}{calls}", level_word(*level))
+            format!("raised the {} {alert}: {title}{calls}", level.word())
         }
         Body::AlertCleared { alert } => format!("cleared the alert {alert}"),
 
@@ -57,10 +57,10 @@ fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
         }
         Body::DrillPhase { phase } => format!("began the phase {}", phase.word()),
         Body::HoleOpened { slice, kind, hole } => {
-            format!("opened the hole in {slice} ({}): {hole}", slice_word(*kind))
+            format!("opened the hole in {slice} ({}): {hole}", kind.word())
         }
         Body::HoleClosed { slice, kind, defence } => {
-            format!("kept {slice} whole ({}): {defence}", slice_word(*kind))
+            format!("kept {slice} whole ({}): {defence}", kind.word())
         }
         Body::DrillStep { what } => with("went on with the drill", what),
         Body::DrillGroundTruth { checklist, target, act } => {
@@ -97,7 +97,7 @@ fn sentence(body: &Body, name: &dyn Fn(&str) -> String) -> String {
         }
 
         Body::ChecklistQueued { checklist, title, level, version, .. } => {
-            format!("queued the {} checklist {checklist} {version}: {title}", level_word(*level))
+            format!("queued the {} checklist {checklist} {version}: {title}", level.word())
         }
         Body::ChecklistInhibited { checklist, inhibited_by } => {
             format!("kept checklist {checklist} out of the queue while {inhibited_by} is active")

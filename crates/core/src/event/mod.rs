@@ -1,11 +1,14 @@
 //! Everything that can happen, as it stands on the timeline.
 //!
-//! Owns the event with its two times, who did it, and the record around it; the bodies are in `body`. Leaves framing,
+//! Owns the event with its two times, who did it, and the record around it; what happened is a [`Body`]. Leaves framing,
 //! hashing and durability to the timeline crate. Events are facts: a correction is a new event (design law 7).
 
 mod body;
 mod describe;
-mod words;
+mod fault_words;
+mod item;
+mod subject;
+mod terms;
 
 use std::fmt;
 
@@ -13,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-pub use body::{AlertLevel, Body, IncidentSeverity, ItemId, ItemIdError, Phase, SliceKind, Verdict};
+pub use body::Body;
 pub use describe::{describe, describe_with};
-pub use words::{fault_words, severity_word};
+pub use fault_words::fault_words;
+pub use item::{ItemId, ItemIdError};
+pub use terms::{AlertLevel, IncidentSeverity, Phase, SliceKind, Verdict};
 
 /// Who did something: a person's name, or [`Actor::tool`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

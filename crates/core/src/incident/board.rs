@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::checklist::{ANCHORS, Checklist, Item, Kind, Part, World};
-use crate::event::{Actor, Body, Event, ItemId};
+use crate::event::{Actor, Body, Event};
 use crate::source::Source;
 use crate::units::Name;
 
@@ -71,9 +71,9 @@ impl Board {
                 });
             }
             body => {
-                if let Some(run) = whole(body).and_then(|name| self.runs.get_mut(name)) {
+                if let Some(run) = body.checklist().and_then(|name| self.runs.get_mut(name)) {
                     run.apply_whole(event);
-                } else if let Some(item) = item_of(body)
+                } else if let Some(item) = body.item()
                     && let Some(run) = self.runs.get_mut(&item.checklist)
                 {
                     run.apply_item(item, event);
@@ -248,44 +248,5 @@ fn completed(run: &Run) -> Body {
         done: count(|marker| matches!(marker, Marker::Done | Marker::Sensed)),
         overridden: count(|marker| *marker == Marker::Overridden),
         inactive: count(|marker| *marker == Marker::Inactive),
-    }
-}
-
-/// The checklist that an event about a checklist as a whole is about.
-const fn whole(body: &Body) -> Option<&Name> {
-    match body {
-        Body::ChecklistInhibited { checklist, .. }
-        | Body::ChecklistReleased { checklist }
-        | Body::ChecklistOpened { checklist, .. }
-        | Body::ChecklistHeld { checklist, .. }
-        | Body::ChecklistCompleteExceptDeferred { checklist }
-        | Body::ChecklistComplete { checklist, .. }
-        | Body::ChecklistOverridden { checklist, .. }
-        | Body::ChecklistReset { checklist, .. }
-        | Body::ChecklistAbandoned { checklist, .. } => Some(checklist),
-        _ => None,
-    }
-}
-
-/// The item that an event is about.
-const fn item_of(body: &Body) -> Option<&ItemId> {
-    match body {
-        Body::ItemConfirmed { item, .. }
-        | Body::ItemReopened { item, .. }
-        | Body::ItemSensed { item, .. }
-        | Body::ItemRegressed { item, .. }
-        | Body::ItemOverridden { item, .. }
-        | Body::ItemOverrideCleared { item }
-        | Body::ConditionAnswered { item, .. }
-        | Body::ConditionSensed { item, .. }
-        | Body::TimerStarted { item, .. }
-        | Body::TimerElapsed { item, .. }
-        | Body::ItemDeferred { item, .. }
-        | Body::ItemDeferredDue { item, .. }
-        | Body::ItemNotDeferrable { item, .. }
-        | Body::ItemDeferralCancelled { item, .. }
-        | Body::ItemDeferredDone { item, .. }
-        | Body::ItemRan { item, .. } => Some(item),
-        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use chrono::TimeDelta;
 use deadstick_core::Timestamp;
 use deadstick_core::debrief::Debrief;
-use deadstick_core::event::{Body, Record, describe_with, severity_word};
+use deadstick_core::event::{Body, Record, describe_with};
 use deadstick_core::text::printable;
 use deadstick_core::units::HumanDuration;
 
@@ -112,7 +112,7 @@ fn title_block(records: &[Record], debrief: &Debrief, out: &mut impl Write) -> i
         let event = &record.event;
         match &event.body {
             Body::IncidentOpened { severity: now, .. } | Body::SeverityChanged { to: now, .. } => {
-                severity.push(severity_word(*now));
+                severity.push(now.word());
             }
             Body::ControlAssumed => control.push((event.by.as_str(), event.occurred)),
             Body::ControlTransferred { to } => control.push((to, event.occurred)),

@@ -1,5 +1,7 @@
 //! Writing a line.
 
+use std::borrow::Cow;
+
 use chrono::{Datelike, Timelike};
 use deadstick_core::Timestamp;
 use deadstick_core::event::{Body, Event, Hlc};
@@ -142,8 +144,7 @@ pub(crate) fn kind(body: &Body) -> Result<String, serde_json::Error> {
 }
 
 /// What an event is about, for filters: the name of the alert, checklist, item, slice, probe or fault.
-pub(crate) fn subject(body: &Body) -> Option<std::borrow::Cow<'_, str>> {
-    use std::borrow::Cow;
+pub(crate) fn subject(body: &Body) -> Option<Cow<'_, str>> {
     Some(match body {
         Body::AlertRaised { alert, .. } | Body::AlertCleared { alert } => alert.as_str().into(),
         Body::DrillStarted { playbook, .. } => playbook.as_str().into(),
@@ -158,31 +159,10 @@ pub(crate) fn subject(body: &Body) -> Option<std::borrow::Cow<'_, str>> {
             probe.as_str().into()
         }
         Body::ProbeChanged { probe, .. } => probe.into(),
-        Body::ChecklistQueued { checklist, .. }
-        | Body::ChecklistInhibited { checklist, .. }
-        | Body::ChecklistReleased { checklist }
-        | Body::ChecklistOpened { checklist, .. }
-        | Body::ChecklistHeld { checklist, .. }
-        | Body::ChecklistCompleteExceptDeferred { checklist }
-        | Body::ChecklistComplete { checklist, .. }
-        | Body::ChecklistOverridden { checklist, .. }
-        | Body::ChecklistReset { checklist, .. }
-        | Body::ChecklistAbandoned { checklist, .. } => checklist.as_str().into(),
-        Body::ItemConfirmed { item, .. }
-        | Body::ItemReopened { item, .. }
-        | Body::ItemSensed { item, .. }
-        | Body::ItemRegressed { item, .. }
-        | Body::ItemOverridden { item, .. }
-        | Body::ItemOverrideCleared { item }
-        | Body::ConditionAnswered { item, .. }
-        | Body::ConditionSensed { item, .. }
-        | Body::TimerStarted { item, .. }
-        | Body::TimerElapsed { item, .. }
-        | Body::ItemDeferred { item, .. }
-        | Body::ItemDeferralCancelled { item, .. }
-        | Body::ItemDeferredDone { item, .. }
-        | Body::ItemRan { item, .. } => Cow::Owned(item.to_string()),
-        // Acts on the response as a whole, and kinds of other versions.
-        _ => return None,
+        // Acts on the response as a whole, and kinds of other versions, are about nothing by name.
+        body => match (body.checklist(), body.item()) {
+            (Some(checklist), _) => checklist.as_str().into(),
+            (None, item) => item?.to_string().into(),
+        },
     })
 }

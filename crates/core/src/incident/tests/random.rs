@@ -138,6 +138,15 @@ impl Flight {
     }
 }
 
+/// What names an item or a checklist in its payload is about it.
+fn check_subject(body: &Body) {
+    let form = serde_json::to_value(body).expect("bodies are JSON");
+    let named = |key: &str| form.get("data").and_then(|data| data.get(key)).is_some();
+    assert_eq!(body.item().is_some(), named("item"), "{form}");
+    let whole = form["type"].as_str().is_some_and(|kind| kind.starts_with("checklist."));
+    assert_eq!(body.checklist().is_some(), whole && named("checklist"), "{form}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
@@ -166,6 +175,7 @@ proptest! {
             let json = serde_json::to_string(record).expect("records are JSON");
             let again: Record = serde_json::from_str(&json).expect("and back");
             prop_assert_eq!(&again, record);
+            check_subject(&record.event.body);
             replayed.apply(&again);
         }
         prop_assert_eq!(replayed, flight.incident);

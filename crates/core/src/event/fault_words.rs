@@ -1,6 +1,5 @@
-//! Words for the parts of a sentence: faults, severities, levels, kinds of slice, phases.
+//! What a fault does, as part of a sentence.
 
-use super::{AlertLevel, IncidentSeverity, SliceKind};
 use crate::fault::{Direction, Fault, Flow, Impaired, Impairment, LockMode, RedisCommands, Signal};
 
 /// What a fault does, in words.
@@ -119,32 +118,5 @@ const fn whom(mode: LockMode) -> &'static str {
     match mode {
         LockMode::Share => "writers",
         LockMode::Exclusive => "everybody",
-    }
-}
-
-/// `SEV1`, as people say it.
-#[must_use]
-pub const fn severity_word(severity: IncidentSeverity) -> &'static str {
-    match severity {
-        IncidentSeverity::Sev1 => "SEV1",
-        IncidentSeverity::Sev2 => "SEV2",
-        IncidentSeverity::Sev3 => "SEV3",
-        IncidentSeverity::Sev4 => "SEV4",
-    }
-}
-
-pub(super) const fn level_word(level: AlertLevel) -> &'static str {
-    match level {
-        AlertLevel::Warning => "warning",
-        AlertLevel::Caution => "caution",
-        AlertLevel::Advisory => "advisory",
-        AlertLevel::Normal => "normal",
-    }
-}
-
-pub(super) const fn slice_word(kind: SliceKind) -> &'static str {
-    match kind {
-        SliceKind::ActiveFailure => "active failure",
-        SliceKind::LatentCondition => "latent condition",
     }
 }
