@@ -15,10 +15,11 @@ use crate::chain::Side;
 use crate::clock::{Alarm, delay, now};
 use crate::closing::Closing;
 use crate::connect::Connect;
-use crate::control::{Control, Fate, ToxicList, Traffic};
+use crate::control::{Control, Fate};
 use crate::dice::Dice;
 use crate::link::{Link, Pair, discard};
-use crate::toxic::{Failure, Kind, Stream, TlsFault};
+use crate::toxic::{Failure, Kind, Stream, TlsFault, ToxicList};
+use crate::traffic::Traffic;
 use crate::{listen, tls};
 
 /// How long a closed connection's leftovers are read and thrown away, so that the peer sees a FIN and all that was sent

@@ -42,10 +42,10 @@ mod splice;
 pub mod stage;
 pub mod tls;
 pub mod toxic;
+mod traffic;
 mod udp;
 
 pub use connect::{Connect, Connecting, Dialer};
-pub use control::{Counter, ToxicError, Traffic};
 pub use listen::ListenError;
 pub use plan::BadToxic;
 pub use proxy::{Builder, Change, Proxy, Route, Series};
@@ -54,5 +54,6 @@ pub use settings::{ServeError, Server, Settings, serve};
 pub use toxic::{
     Bandwidth, Connect as ConnectToxic, Corrupt, Death, Duplicate, Failure, HalfOpen, Http, Kind, Latency,
     LimitData, Noop, PacketLoss, ProxyBandwidth, Reorder, ResetPeer, Slicer, SlowClose, Stream, Timeout,
-    Toxic, Websocket,
+    Toxic, ToxicError, Websocket,
 };
+pub use traffic::{Counter, Traffic};

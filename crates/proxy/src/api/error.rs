@@ -2,11 +2,10 @@
 
 use hyper::StatusCode;
 
-use crate::control::ToxicError;
 use crate::json::Malformed;
 use crate::listen::ListenError;
 use crate::registry::RegistryError;
-use crate::toxic::NotAStream;
+use crate::toxic::{NotAStream, ToxicError};
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]

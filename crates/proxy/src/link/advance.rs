@@ -31,14 +31,11 @@ impl Link {
             if self.write()? == Moved::WouldBlock {
                 wants.write = true;
                 // A chain goes on taking data while the receiver is slow, as far as it has room.
-                if self.chain.is_some() && self.may_read() {
-                    match self.read()? {
-                        Moved::Some(bytes) => {
-                            work += bytes / BYTES;
-                            continue;
-                        }
-                        Moved::WouldBlock => wants.read = true,
-                    }
+                if self.chain.is_some()
+                    && let Some(bytes) = self.read_on(&mut wants)?
+                {
+                    work += bytes / BYTES;
+                    continue;
                 }
                 return Ok(wants);
             }
@@ -62,18 +59,24 @@ impl Link {
                     Step::Idle => {}
                 }
             }
-            if self.may_read() {
-                match self.read()? {
-                    Moved::Some(bytes) => {
-                        work += bytes / BYTES;
-                        continue;
-                    }
-                    Moved::WouldBlock => wants.read = true,
-                }
-            }
-            return Ok(wants);
+            let Some(bytes) = self.read_on(&mut wants)? else { return Ok(wants) };
+            work += bytes / BYTES;
         }
         Ok(Wants { turn_is_over: true, ..Wants::default() })
+    }
+
+    /// Reads where there is room; none when nothing is there yet, or no room.
+    fn read_on(&mut self, wants: &mut Wants) -> Result<Option<usize>, Ending> {
+        if !self.may_read() {
+            return Ok(None);
+        }
+        match self.read()? {
+            Moved::Some(bytes) => Ok(Some(bytes)),
+            Moved::WouldBlock => {
+                wants.read = true;
+                Ok(None)
+            }
+        }
     }
 
     /// Takes up a change of the toxics.

@@ -12,8 +12,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::block::{Block, SIZE};
-use crate::control::Counter;
 use crate::splice::Pipe;
+use crate::traffic::Counter;
 
 /// Full reads in a row after which a flow counts as busy and gets a pipe.
 const BUSY: u8 = 2;

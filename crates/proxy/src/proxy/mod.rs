@@ -15,8 +15,9 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use crate::accept::{Connections, Listener};
 use crate::connect::Connect;
 use crate::connection::Setting;
-use crate::control::{ToxicList, lock};
+use crate::control::lock;
 use crate::listen::ListenError;
+use crate::toxic::ToxicList;
 
 pub use self::builder::Builder;
 pub use self::state::Series;

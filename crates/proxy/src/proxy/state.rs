@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::control::Traffic;
+use crate::traffic::Traffic;
 
 #[derive(Debug)]
 pub(super) struct State {

@@ -1,8 +1,7 @@
 //! The toxics of a proxy: every change is met by the next byte read on any connection.
 
 use super::Proxy;
-use crate::control::ToxicError;
-use crate::toxic::Toxic;
+use crate::toxic::{Toxic, ToxicError};
 
 impl Proxy {
     /// The toxics, upstream first, each stream in order.

@@ -1,9 +1,11 @@
 //! What a toxic is: a kind with its attributes, a stream, and the share of connections it hits.
 //!
-//! The kinds are a table, `kinds`; what they refuse is in `checks`. What a kind *does* is in [`crate::stage`].
+//! The kinds are a table, `kinds`; what they refuse is in `checks`; a proxy has a `list` of toxics. What a kind *does* is in
+//! [`crate::stage`].
 
 mod checks;
 mod kinds;
+mod list;
 mod words;
 
 use std::fmt;
@@ -12,6 +14,8 @@ use std::str::FromStr;
 use crate::json::{self, Scalar};
 
 pub use self::kinds::*;
+pub use self::list::ToxicError;
+pub(crate) use self::list::ToxicList;
 pub use self::words::{Death, Failure, TlsFault};
 
 /// A direction of a connection, seen from the client.
