@@ -1,10 +1,10 @@
 //! `deadstick drill`: stages a playbook, with a responder at the screen, in plain lines, by a script, or with nobody.
 
 mod dry_run;
+mod part;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadstick_core::debrief::Debrief;
 use deadstick_core::drill::Order;
@@ -25,14 +25,10 @@ use deadstick_runner::{incidents, signals};
 use deadstick_timeline::Ledger;
 use tokio::sync::watch;
 
-use super::respond;
+use self::part::{Part, UnderWay};
 use crate::args::{self, Expect};
 use crate::context::{self, Context};
 use crate::exit::{self, Answer, DONE, Failure};
-use crate::screen::Seat;
-
-/// How long a responder who has left is waited for: everything is being undone meanwhile.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What a responder who is new to this sees until there is something to do.
 const WATCH: &str = "The practice system is up and all is well. Wait: an alert comes in soon.";
@@ -89,13 +85,6 @@ fn holes(playbook: &Playbook, args: &args::Drill) -> Result<BTreeSet<Name>, Fail
     })
 }
 
-/// How the responder takes part.
-enum Part {
-    Nobody,
-    Script(Script),
-    Person,
-}
-
 async fn stage(
     context: &Context,
     args: &args::Drill,
@@ -107,12 +96,7 @@ async fn stage(
     let state = context.state()?;
     context.recover(&state.ledgers()).await?;
     let me = context.me();
-    let headless = args.headless || !(respond::on_terminal() || args.plain);
-    let part = match script {
-        Some(script) => Part::Script(script),
-        None if headless => Part::Nobody,
-        None => Part::Person,
-    };
+    let part = Part::of(args, script);
     let id = incidents::new_id(now(), playbook.value.name.as_str());
     let dir = state.incident(&id).map_err(Failure::internal)?;
     let session = Session::begin(&dir, me.clone(), drill::opening(&playbook.value)).await?;
@@ -143,78 +127,20 @@ async fn stage(
         lab,
         steps: None,
     };
-    let mut drill = tokio::spawn(drill::run(settings));
-    let over = |joined: Result<Result<Report, drill::DrillError>, tokio::task::JoinError>| -> Result<Report, Failure> {
-        Ok(joined.map_err(|error| Failure::internal(format!("the drill broke: {error}")))??)
+    let drill = tokio::spawn(drill::run(settings));
+    let under_way = UnderWay {
+        drill,
+        stop,
+        incident: id,
+        session: session.clone(),
+        surroundings,
+        program,
+        me,
+        tell_banner,
+        banner,
     };
-    let report = match part {
-        Part::Nobody => over(drill.await)?,
-        Part::Script(script) => {
-            let play = tokio::spawn(script.play(session.clone(), surroundings, program));
-            let failed = tokio::select! {
-                report = &mut drill => return finish(context, args, &session, over(report)?, sensing).await,
-                played = play => match played {
-                    Ok(Ok(())) if session.incident().bar().closed_at.is_some() => None,
-                    Ok(Ok(())) => Some("it ended without closing the incident".to_owned()),
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(error) => Some(format!("the script broke: {error}")),
-                },
-            };
-            if let Some(why) = failed {
-                context.warn(&format!("the responder's script: {why}"));
-                stop.send_replace(Some(format!("the responder's script: {why}")));
-            }
-            over(drill.await)?
-        }
-        Part::Person => {
-            let (end_screen, screen_end) = watch::channel(None);
-            let resume = format!("deadstick respond {id}");
-            let seat = Seat {
-                session: session.clone(),
-                surroundings,
-                program,
-                me,
-                resume,
-                banner,
-                stop: screen_end,
-            };
-            let calm = tokio::spawn(until_alert(session.clone(), tell_banner.clone()));
-            let person = respond::seat_at(context, seat, args.plain);
-            tokio::pin!(person);
-            let (report, farewell) = tokio::select! {
-                report = &mut drill => {
-                    let report = over(report)?;
-                    if report.verdict == Verdict::Aborted {
-                        // Whoever stopped it wants out; a screen that lingers would be in the way.
-                        end_screen.send_replace(Some(report.because.clone()));
-                    }
-                    let verdict = report.verdict.word();
-                    tell_banner.send_replace(Some(format!("The drill is over: {verdict}. Leave (q, or quit) for the debrief.")));
-                    (report, person.await?)
-                }
-                farewell = &mut person => {
-                    let farewell = farewell?;
-                    context.note("Everything is being taken back out…");
-                    stop.send_replace(Some("the responder left".to_owned()));
-                    (over(drill.await)?, farewell)
-                }
-            };
-            calm.abort();
-            tokio::time::sleep(LAST_WORDS).await;
-            context.note(&farewell);
-            report
-        }
-    };
+    let report = under_way.respond(context, part, args.plain).await?;
     finish(context, args, &session, report, sensing).await
-}
-
-/// Takes the request to wait away once there is something to do.
-async fn until_alert(session: Session, banner: watch::Sender<Option<String>>) {
-    let mut changes = session.changes();
-    // The session outlives whoever waits for it; without it there is nothing to take away.
-    if changes.wait_for(|incident| !incident.queue().is_empty()).await.is_ok() {
-        banner.send_if_modified(|line| line.take_if(|line| line == WATCH).is_some());
-    }
 }
 
 /// Where progress goes: nowhere while a screen is up but to its banner, to stderr for machines, else to stdout.
