@@ -92,20 +92,43 @@ pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
     // Before there is a second thread. What the kernel refuses, `doctor` says; an undo never fails for it.
     drop(privileges::keep(&any_undo(), Heirs::Nobody));
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 1 };
-    let kernel: Arc<dyn Kernel> = Arc::new(Linux);
     let inbox = listen();
     if answer(&FromGuardian::Ready).is_err() {
         return 1;
     }
-    let mut armed: Vec<Armed> = Vec::new();
+    let mut watch = Watch { kernel: Arc::new(Linux), store, armed: Vec::new() };
     loop {
-        let next = armed.iter().map(|one| one.act_at_ms).min();
-        // Never asleep for long: what was suspended with the machine wakes late by its own clock.
-        let wait = next.map_or(1_000, |at| at.saturating_sub(boottime_ms()).min(1_000));
-        match inbox.recv_timeout(Duration::from_millis(wait)) {
-            Ok(ToGuardian::Arm { id, intent, password }) => {
+        match inbox.recv_timeout(watch.patience()) {
+            Ok(order) => watch.obey(order),
+            Err(RecvTimeoutError::Timeout) => runtime.block_on(watch.take_out_what_is_due()),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let left = runtime.block_on(watch.take_out_the_rest());
+    // Whatever has not come back ends with this process.
+    runtime.shutdown_background();
+    if left == 0 { 0 } else { 5 }
+}
+
+/// What it watches over.
+struct Watch<'a> {
+    kernel: Arc<dyn Kernel>,
+    store: &'a Arc<dyn LedgerStore>,
+    armed: Vec<Armed>,
+}
+
+impl Watch<'_> {
+    /// How long an order may be waited for. Never for long: what was suspended with the machine wakes late by its own clock.
+    fn patience(&self) -> Duration {
+        let next = self.armed.iter().map(|one| one.act_at_ms).min();
+        Duration::from_millis(next.map_or(1_000, |at| at.saturating_sub(boottime_ms()).min(1_000)))
+    }
+
+    fn obey(&mut self, order: ToGuardian) {
+        match order {
+            ToGuardian::Arm { id, intent, password } => {
                 let act_at_ms = intent.lease.ends_boottime_ms.saturating_add(GRACE_MS);
-                armed.push(Armed {
+                self.armed.push(Armed {
                     id: id.clone(),
                     intent: *intent,
                     secrets: Secrets::with(password),
@@ -116,47 +139,43 @@ pub fn run(store: &Arc<dyn LedgerStore>) -> u8 {
                 // An owner that cannot be answered has died: its pipe says so next.
                 drop(answer(&FromGuardian::Armed { id }));
             }
-            Ok(ToGuardian::Hangs { id }) => {
-                armed.iter_mut().filter(|one| one.id == id).for_each(|one| one.hangs = true);
+            ToGuardian::Hangs { id } => {
+                self.armed.iter_mut().filter(|one| one.id == id).for_each(|one| one.hangs = true);
             }
-            Ok(ToGuardian::Disarm { id }) => armed.retain(|one| one.id != id),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                // An owner that was killed while it waits in the kernel keeps its end of the pipe open.
-                for one in armed.iter_mut().filter(|one| !one.hangs && !is_alive(&one.intent.owner)) {
-                    (one.hangs, one.act_at_ms) = (true, 0);
-                }
-                let (over, rest): (Vec<_>, Vec<_>) =
-                    armed.drain(..).partition(|one| one.act_at_ms <= boottime_ms());
-                armed = rest;
-                let because = "its lease is over, or its owner dead, and its owner did nothing";
-                let stuck = runtime.block_on(take_out(&kernel, store, over, because));
-                armed.extend(
-                    stuck.into_iter().map(|one| Armed { act_at_ms: boottime_ms() + AGAIN_MS, ..one }),
-                );
-            }
+            ToGuardian::Disarm { id } => self.armed.retain(|one| one.id != id),
         }
     }
-    let code = runtime.block_on(async {
+
+    /// Undoes what its owner did not; what cannot be undone is tried again.
+    async fn take_out_what_is_due(&mut self) {
+        // An owner that was killed while it waits in the kernel keeps its end of the pipe open.
+        for one in self.armed.iter_mut().filter(|one| !one.hangs && !is_alive(&one.intent.owner)) {
+            (one.hangs, one.act_at_ms) = (true, 0);
+        }
+        let (over, rest): (Vec<_>, Vec<_>) =
+            self.armed.drain(..).partition(|one| one.act_at_ms <= boottime_ms());
+        self.armed = rest;
+        let because = "its lease is over, or its owner dead, and its owner did nothing";
+        let stuck = take_out(&self.kernel, self.store, over, because).await;
+        self.armed.extend(stuck.into_iter().map(|one| Armed { act_at_ms: boottime_ms() + AGAIN_MS, ..one }));
+    }
+
+    /// Undoes everything, its owner being gone; how many could not be undone.
+    async fn take_out_the_rest(self) -> usize {
+        let Self { kernel, store, armed } = self;
         let mut left = take_out(&kernel, store, armed, "the owner is gone").await;
         // What the owner may still put in place is waited for, however long that takes: nobody else is there.
         while left.iter().any(|one| one.hangs) {
             let (late, rest): (Vec<_>, Vec<_>) =
                 left.into_iter().partition(|one| one.hangs && has_ended(&one.intent.owner));
             left = rest;
-            left.extend(
-                take_out(&kernel, store, late, "its owner has come to its end").await.into_iter().map(
-                    // What is left of it now is not for the owner's sake.
-                    |one| Armed { hangs: one.undoing.hangs(), ..one },
-                ),
-            );
+            let again = take_out(&kernel, store, late, "its owner has come to its end").await;
+            // What is left of it now is not for the owner's sake.
+            left.extend(again.into_iter().map(|one| Armed { hangs: one.undoing.hangs(), ..one }));
             tokio::time::sleep(LOOK).await;
         }
-        if left.is_empty() { 0 } else { 5 }
-    });
-    // Whatever has not come back ends with this process.
-    runtime.shutdown_background();
-    code
+        left.len()
+    }
 }
 
 /// Out of reach of Ctrl-C, a closed terminal and a polite request to end: only SIGKILL ends it early.
