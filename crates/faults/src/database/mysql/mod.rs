@@ -1,8 +1,9 @@
 //! `MySQL` and `MariaDB`: a session over TCP that sends statements and reads rows as text.
 //!
-//! Owns the handshake and the questions; [`wire`] has the packets, [`scramble`] the passwords. Written by hand because the
-//! ready-made clients would be a tenth of the program, for five statements.
+//! Owns who speaks when; [`handshake`] has how it begins, [`wire`] the packets, [`scramble`] the passwords. Written by hand
+//! because the ready-made clients would be a tenth of the program, for five statements.
 
+mod handshake;
 mod scramble;
 mod wire;
 
@@ -15,7 +16,8 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::{PATIENCE, nobody_listens};
-use wire::{Greeting, Packets};
+use handshake::Greeting;
+use wire::Packets;
 
 /// Waited too long for a lock (`ER_LOCK_WAIT_TIMEOUT`).
 pub(crate) const LOCK_WAIT_TIMEOUT: u16 = 1205;
@@ -99,7 +101,7 @@ impl Session {
         // An answer by another method is asked for by the server when it is needed.
         let proof = scramble::answer(&greeting.method, password, &greeting.nonce).unwrap_or_default();
         packets
-            .send(&wire::login(secret, &address.user, &address.database, &greeting.method, &proof))
+            .send(&handshake::login(secret, &address.user, &address.database, &greeting.method, &proof))
             .await?;
         loop {
             let packet = packets.receive().await?;
@@ -107,7 +109,7 @@ impl Session {
                 Some((0x00, _)) => return Ok(Self { packets }),
                 Some((0xff, rest)) => return Err(wire::error(rest)),
                 Some((0xfe, rest)) => {
-                    let (method, nonce) = wire::switch(rest)?;
+                    let (method, nonce) = handshake::switch(rest)?;
                     let proof = scramble::answer(&method, password, &nonce).ok_or_else(|| {
                         MysqlError::Refused(format!(
                             "the server asks for the login method {method:?}, which is not spoken here"
@@ -172,7 +174,7 @@ async fn secured(
                 .to_owned(),
         )),
         (_, true) => {
-            packets.send(&wire::tls_request(&address.database)).await?;
+            packets.send(&handshake::tls_request(&address.database)).await?;
             let (stream, sequence) = packets.into_parts();
             Ok(Packets::from_parts(address.secure(stream).await?, sequence))
         }
