@@ -126,7 +126,7 @@ pub fn is_alive(process: &ProcessIdentity) -> bool {
 /// Whether nothing of the process with this identity runs any more. One that was ended may be gone for everybody while a
 /// thread of it still waits in the kernel, and goes on there. What cannot be read counts as running.
 #[must_use]
-pub fn has_ended(process: &ProcessIdentity) -> bool {
+pub(crate) fn has_ended(process: &ProcessIdentity) -> bool {
     if is_alive(process) {
         return false;
     }

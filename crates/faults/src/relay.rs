@@ -18,7 +18,7 @@ use crate::network::{Namespace, NetworkError};
 use crate::privileges::{self, Heirs};
 
 /// The mark of the relay's own sockets, by which they escape the redirection ("dead" in hexadecimal, then a version).
-pub const MARK: u32 = 0xdead_0001;
+pub(crate) const MARK: u32 = 0xdead_0001;
 /// How long the relay waits for the peer.
 const PATIENCE: Duration = Duration::from_secs(10);
 

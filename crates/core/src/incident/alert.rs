@@ -58,28 +58,17 @@ impl Incident {
         };
         let mut events = vec![Event::now(now, by.clone(), raised)];
         if let Some(definition) = definition {
-            events.extend(self.queue_with(now, by, Some(&alert.name), definition, &events));
+            events.extend(self.call_for(now, by, &alert.name, definition, &events));
         }
         self.board.clone().settle(events, now)
     }
 
-    /// Queues a checklist that no alert called for.
-    #[must_use]
-    pub fn queue_checklist(
+    /// Queues the checklist that an alert calls for; `before` is what the incident does not know yet.
+    fn call_for(
         &self,
         now: Timestamp,
         by: &Actor,
-        definition: (&Source, &Checklist),
-    ) -> Vec<Event> {
-        let events = self.queue_with(now, by, None, definition, &[]);
-        self.board.clone().settle(events, now)
-    }
-
-    fn queue_with(
-        &self,
-        now: Timestamp,
-        by: &Actor,
-        alert: Option<&Name>,
+        alert: &Name,
         (source, checklist): (&Source, &Checklist),
         before: &[Event],
     ) -> Vec<Event> {
@@ -95,7 +84,7 @@ impl Incident {
                     .map(|byte| format!("{byte:02x}"))
                     .collect(),
                 definition: source.text.clone(),
-                alert: alert.cloned(),
+                alert: Some(alert.clone()),
             },
             Some(run) if run.is_finished() => Body::ChecklistReset {
                 checklist: name.clone(),

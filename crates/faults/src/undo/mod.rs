@@ -106,7 +106,7 @@ pub async fn undo(intent: &Intent, secrets: &Secrets) -> Result<Undone, UndoFail
 ///
 /// # Errors
 /// As [`undo`].
-pub async fn undo_on(
+pub(crate) async fn undo_on(
     kernel: &Arc<dyn Kernel>,
     intent: &Intent,
     secrets: &Secrets,

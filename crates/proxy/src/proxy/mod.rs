@@ -78,11 +78,6 @@ impl Proxy {
         &self.name
     }
 
-    /// Whether delays are kept to the microsecond; see [`Builder::precise`].
-    pub fn is_precise(&self) -> bool {
-        self.precise
-    }
-
     /// Where it stands and leads.
     pub fn route(&self) -> Route {
         let state = lock(&self.state);
