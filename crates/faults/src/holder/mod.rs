@@ -1,4 +1,5 @@
-//! The holder: a child process that holds a lock or sessions of a database, and lets go when its owner does.
+//! The holder: a child process that holds what only a process can hold (a lock, sessions of a database, a port, memory,
+//! space on a disk, the processor), and lets go when its owner does.
 //!
 //! Owns the body of the hidden command `deadstick hold` and the words the two exchange, one JSON object a line. It ends,
 //! and with it what it holds, when its input ends (the owner let go or died), or when the lease is over. A parent-death
