@@ -21,86 +21,93 @@ impl Drill {
 
     /// Moves on when it is time to.
     pub(super) fn advance(&mut self, now: Elapsed, effects: &mut Vec<Effect>) {
-        let waited = now.saturating_sub(self.since);
         match self.phase {
-            Phase::Gate => {
-                if self.streams.held_for(now, self.playbook.gate) {
-                    self.enter(Phase::Baseline, now, effects);
-                    self.set_latent_conditions(now);
-                    self.start_due(now, effects);
-                } else if waited > self.playbook.gate + self.playbook.longest_window() + GATE_PATIENCE {
-                    let because =
-                        format!("steady state did not hold before the start: {}", self.streams.describe());
-                    self.conclude(Verdict::GateFailed, because, now, effects);
-                }
-            }
-            Phase::Baseline => {
-                self.start_due(now, effects);
-                // The windows must be filled anew, by requests that met the latent conditions.
-                let settled = self.playbook.longest_window();
-                if self.schedule.is_over()
-                    && waited >= settled
-                    && self.streams.held_for(now, self.playbook.gate)
-                {
-                    self.run_began = Some(now);
-                    self.enter(Phase::Run, now, effects);
-                    self.plan_run(now);
-                    self.start_due(now, effects);
-                } else if waited > settled + self.playbook.gate + GATE_PATIENCE {
-                    let because = format!(
-                        "steady state does not hold with the latent conditions alone: {}",
-                        self.streams.describe()
-                    );
-                    self.conclude(Verdict::GateFailed, because, now, effects);
-                }
-            }
-            Phase::Run => {
-                self.start_due(now, effects);
-                if self.abort_if_due(now, effects) {
-                    return;
-                }
-                let lost_for = self.streams.lost_since.map(|since| now.saturating_sub(since));
-                // A fault whose proof is still under way may turn out not to have landed (design law 5).
-                if lost_for.is_some_and(|lost| lost >= self.playbook.outage_after) && !self.schedule.is_busy()
-                {
-                    self.decided_loss = self.streams.lost_since;
-                    if self.order.respond {
-                        self.enter(Phase::Respond, now, effects);
-                    } else {
-                        self.conclude(Verdict::Outage, self.outage_reason(), now, effects);
-                    }
-                } else if waited >= self.playbook.observe
-                    && lost_for.is_none()
-                    && self.schedule.is_over()
-                    && !self.is_being_answered()
-                {
-                    let because = match self.first_loss {
-                        Some(_) => "steady state was lost, but came back in time",
-                        None => "steady state held throughout",
-                    };
-                    self.conclude(Verdict::NoOutage, because.to_owned(), now, effects);
-                }
-            }
+            Phase::Gate => self.wait_for_the_gate(now, effects),
+            Phase::Baseline => self.wait_for_the_baseline(now, effects),
+            Phase::Run => self.run_on(now, effects),
             Phase::Respond => {
                 self.start_due(now, effects);
                 self.abort_if_due(now, effects);
             }
-            Phase::Recovery => {
-                // Nothing to wait for when nothing was opened, or when a person wants out now.
-                let nothing_to_see = self.run_began.is_none() || self.hurried;
-                let back = self.streams.held_for(now, self.playbook.longest_window());
-                if back || nothing_to_see || waited > self.playbook.recovery {
-                    if !back && !nothing_to_see {
-                        let within = humantime::format_duration(self.playbook.recovery);
-                        let now_is = self.streams.describe();
-                        self.residue
-                            .push(format!("steady state did not come back within {within}: {now_is}"));
-                    }
-                    self.finish(now, effects);
-                }
-            }
+            Phase::Recovery => self.wait_for_recovery(now, effects),
             Phase::Prepare | Phase::Revert | Phase::Done => {}
         }
+    }
+
+    fn waited(&self, now: Elapsed) -> Duration {
+        now.saturating_sub(self.since)
+    }
+
+    fn wait_for_the_gate(&mut self, now: Elapsed, effects: &mut Vec<Effect>) {
+        let patience = self.playbook.gate + self.playbook.longest_window() + GATE_PATIENCE;
+        if self.streams.held_for(now, self.playbook.gate) {
+            self.enter(Phase::Baseline, now, effects);
+            self.set_latent_conditions(now);
+            self.start_due(now, effects);
+        } else if self.waited(now) > patience {
+            let because = format!("steady state did not hold before the start: {}", self.streams.describe());
+            self.conclude(Verdict::GateFailed, because, now, effects);
+        }
+    }
+
+    fn wait_for_the_baseline(&mut self, now: Elapsed, effects: &mut Vec<Effect>) {
+        self.start_due(now, effects);
+        let waited = self.waited(now);
+        // The windows must be filled anew, by requests that met the latent conditions.
+        let settled = self.playbook.longest_window();
+        let holds = || waited >= settled && self.streams.held_for(now, self.playbook.gate);
+        if self.schedule.is_over() && holds() {
+            self.run_began = Some(now);
+            self.enter(Phase::Run, now, effects);
+            self.plan_run(now);
+            self.start_due(now, effects);
+        } else if waited > settled + self.playbook.gate + GATE_PATIENCE {
+            let streams = self.streams.describe();
+            let because = format!("steady state does not hold with the latent conditions alone: {streams}");
+            self.conclude(Verdict::GateFailed, because, now, effects);
+        }
+    }
+
+    fn run_on(&mut self, now: Elapsed, effects: &mut Vec<Effect>) {
+        self.start_due(now, effects);
+        if self.abort_if_due(now, effects) {
+            return;
+        }
+        let lost_for = self.streams.lost_since.map(|since| now.saturating_sub(since));
+        // A fault whose proof is still under way may turn out not to have landed (design law 5).
+        if lost_for.is_some_and(|lost| lost >= self.playbook.outage_after) && !self.schedule.is_busy() {
+            self.decided_loss = self.streams.lost_since;
+            if self.order.respond {
+                self.enter(Phase::Respond, now, effects);
+            } else {
+                self.conclude(Verdict::Outage, self.outage_reason(), now, effects);
+            }
+        } else if self.waited(now) >= self.playbook.observe
+            && lost_for.is_none()
+            && self.schedule.is_over()
+            && !self.is_being_answered()
+        {
+            let because = match self.first_loss {
+                Some(_) => "steady state was lost, but came back in time",
+                None => "steady state held throughout",
+            };
+            self.conclude(Verdict::NoOutage, because.to_owned(), now, effects);
+        }
+    }
+
+    fn wait_for_recovery(&mut self, now: Elapsed, effects: &mut Vec<Effect>) {
+        let back = self.streams.held_for(now, self.playbook.longest_window());
+        // Nothing to wait for when nothing was opened, or when a person wants out now.
+        let nothing_to_see = self.run_began.is_none() || self.hurried;
+        if !back && !nothing_to_see {
+            if self.waited(now) <= self.playbook.recovery {
+                return;
+            }
+            let within = humantime::format_duration(self.playbook.recovery);
+            let now_is = self.streams.describe();
+            self.residue.push(format!("steady state did not come back within {within}: {now_is}"));
+        }
+        self.finish(now, effects);
     }
 
     fn set_latent_conditions(&mut self, now: Elapsed) {
