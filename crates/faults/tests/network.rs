@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::stand_ins::SleepyRelay;
-use common::{Bench, Pair, WITNESS, eventually, fault};
+use common::{Bench, Pair, WITNESS, eventually, fault, run_in};
 use deadstick_core::fault::{Fault, Flow, Peer, ResolvedTarget};
 use deadstick_core::ledger::FaultState;
 use deadstick_core::units::HumanDuration;
@@ -195,11 +195,7 @@ async fn latency_of_a_peer_goes_through_a_relay() {
 }
 
 fn tc(target: &ResolvedTarget, words: &str) -> String {
-    let network = target.network.as_ref().expect("a network");
-    // A program started in that network lives there.
-    let run = || std::process::Command::new("tc").args(words.split(' ')).output();
-    let output = enter(network, run).expect("entered").expect("tc runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    run_in(target.network.as_ref().expect("a network"), &format!("tc {words}"))
 }
 
 fn late() -> Fault {

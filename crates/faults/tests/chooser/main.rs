@@ -8,14 +8,12 @@ mod peers;
 mod sockets;
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
-use common::{Pair, fault};
+use common::{Pair, fault, run_in};
 use deadstick_core::fault::Flow;
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_faults::kernel::{Layer, Linux, Networks, Reach, Table, TableEffect, TableSpec};
-use deadstick_faults::network::enter;
 
 const SOON: Duration = Duration::from_millis(300);
 
@@ -83,10 +81,7 @@ impl Wide {
         deadstick_faults::network::network_of(self.pair.server.pid()).expect("it runs")
     }
 
-    fn program(&self, name: &str, words: &str) -> String {
-        let run = || Command::new(name).args(words.split(' ')).output();
-        let output = enter(&self.network, run).expect("entered").expect("it runs");
-        assert!(output.status.success(), "{name} {words}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    fn nft(&self, words: &str) -> String {
+        run_in(&self.network, &format!("nft {words}"))
     }
 }

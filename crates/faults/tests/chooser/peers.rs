@@ -115,17 +115,11 @@ fn a_table_rests_and_acts_again() {
 #[test]
 fn the_rules_of_others_stay_as_they_are() {
     let wide = Wide::new();
-    wide.program("nft", "add table inet others");
-    wide.program(
-        "nft",
-        "add chain inet others guard { type filter hook output priority 0 ; policy accept ; }",
-    );
-    wide.program("nft", "add rule inet others guard tcp dport 9 counter packets 3 bytes 180 drop");
-    wide.program(
-        "nft",
-        "add set inet others some { type ipv4_addr ; flags interval ; elements = { 10.0.0.0/8 } ; }",
-    );
-    let before = wide.program("nft", "list ruleset");
+    wide.nft("add table inet others");
+    wide.nft("add chain inet others guard { type filter hook output priority 0 ; policy accept ; }");
+    wide.nft("add rule inet others guard tcp dport 9 counter packets 3 bytes 180 drop");
+    wide.nft("add set inet others some { type ipv4_addr ; flags interval ; elements = { 10.0.0.0/8 } ; }");
+    let before = wide.nft("list ruleset");
     assert!(before.contains("10.0.0.0/8"), "{before}");
     let effects = [
         TableEffect::Silence,
@@ -138,11 +132,11 @@ fn the_rules_of_others_stay_as_they_are() {
     ];
     for layer in [Layer::Device, Layer::Internet] {
         let tables: Vec<_> = effects.iter().map(|effect| wide.install(layer, effect.clone())).collect();
-        let during = wide.program("nft", "list ruleset");
+        let during = wide.nft("list ruleset");
         assert!(during.contains("deadstick-"), "{during}");
         for table in tables {
             table.remove().expect("removed");
         }
-        assert_eq!(wide.program("nft", "list ruleset"), before);
+        assert_eq!(wide.nft("list ruleset"), before);
     }
 }

@@ -26,7 +26,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deadstick_core::fault::{Fault, ResolvedTarget};
-use deadstick_core::identity::ProcessIdentity;
+use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
+use deadstick_faults::network::enter;
 use deadstick_faults::{FaultEvent, Injector, Settings, process};
 use store::FileStore;
 use tempfile::TempDir;
@@ -153,6 +154,16 @@ impl Pair {
     }
 }
 
+/// What a program says that is run in a network; it has to end well.
+pub(crate) fn run_in(network: &NetworkIdentity, words: &str) -> String {
+    let words: Vec<_> = words.split(' ').collect();
+    // A program started in that network lives there.
+    let run = || Command::new(words[0]).args(&words[1..]).output();
+    let output = enter(network, run).expect("entered").expect("it runs");
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A ledger in a folder of its own, and what the injector told.
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
@@ -233,7 +244,7 @@ pub(crate) struct Chatter(Arc<AtomicBool>, Option<JoinHandle<()>>);
 impl Chatter {
     pub(crate) fn of(target: &ResolvedTarget) -> Self {
         let network = target.network.as_ref().expect("a network");
-        let socket = deadstick_faults::network::enter(network, || UdpSocket::bind("0.0.0.0:0"));
+        let socket = enter(network, || UdpSocket::bind("0.0.0.0:0"));
         let (socket, over) = (socket.expect("entered").expect("a socket"), Arc::new(AtomicBool::new(false)));
         let is_over = Arc::clone(&over);
         let talk = move || {

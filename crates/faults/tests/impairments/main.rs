@@ -12,7 +12,7 @@ mod ways;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use common::Pair;
+use common::{Pair, run_in};
 use deadstick_core::fault::ResolvedTarget;
 use deadstick_core::units::HumanDuration;
 use deadstick_faults::network::enter;
@@ -20,13 +20,7 @@ use deadstick_faults::network::enter;
 const LEASE: HumanDuration = HumanDuration::secs(60);
 
 fn run(target: &ResolvedTarget, words: &str) -> String {
-    let network = target.network.as_ref().expect("a network");
-    let words: Vec<_> = words.split(' ').collect();
-    // A program started in that network lives there.
-    let run = || std::process::Command::new(words[0]).args(&words[1..]).output();
-    let output = enter(network, run).expect("entered").expect("it runs");
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    run_in(target.network.as_ref().expect("a network"), words)
 }
 
 /// Every device, qdisc, class and table of a network, without what only counts.
