@@ -76,7 +76,7 @@ async fn a_thousand_a_second_keep_to_the_schedule() {
     let server = Server::start(FINE).await;
     let epoch = Instant::now();
     let every = Duration::from_millis(1);
-    let (handle, samples) = start(load(server.url(), every, 5000), epoch);
+    let (handle, samples) = start(load(server.url(), every, 60_000), epoch);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let summary = handle.stop().await;
     println!("{}", serde_json::to_string_pretty(&summary).expect("numbers"));
