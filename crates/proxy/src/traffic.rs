@@ -11,6 +11,6 @@ pub struct Counter {
     pub sent: AtomicU64,
 }
 
-/// The counters of one proxy between one pair of addresses, by [`Stream`].
+/// The counters of one proxy between one pair of addresses, by [`Stream`](crate::toxic::Stream).
 #[derive(Debug, Default)]
 pub struct Traffic(pub [Counter; 2]);
