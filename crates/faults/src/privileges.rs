@@ -112,6 +112,14 @@ pub fn held() -> Privileges {
     Privilege::ALL.iter().copied().filter(|one| held.contains(bit(*one))).collect()
 }
 
+/// Whether the calling thread may write to what is at a path, with the privileges it has.
+///
+/// # Errors
+/// Why not.
+pub fn may_write(path: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::accessat(rustix::fs::CWD, path, Access::WRITE_OK, rustix::fs::AtFlags::EACCESS)?)
+}
+
 /// Whether this user may write to a path, or to the folder in which it would be made, without any privilege.
 #[must_use]
 pub fn may_write_without(path: &Path) -> bool {

@@ -45,6 +45,7 @@ fn a_group_has_its_processes_and_those_below() {
     let found = find::by_cgroup(above.as_ref()).expect("found");
     assert_eq!((found.path, pids(&found.processes)), (format!("/{above}").into(), vec![victim.0.id()]));
     assert!(matches!(find::by_cgroup("no/such/group".as_ref()), Err(FindError::Unknown { .. })));
+    assert!(matches!(find::by_cgroup("a/../b".as_ref()), Err(FindError::Bad { .. })));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use deadstick_core::identity::ProcessIdentity;
 
@@ -28,7 +28,12 @@ pub struct Group {
 /// # Errors
 /// No hierarchy has it; or the machine cannot be read.
 pub fn by_cgroup(path: &Path) -> Result<Group, FindError> {
-    let path = Path::new("/").join(path);
+    if path.components().any(|part| part == Component::ParentDir) {
+        let why = "it goes down from the mount and never up again, by `..`".to_owned();
+        return Err(FindError::Bad { what: "control group", name: path.display().to_string(), why });
+    }
+    // One name for one group, whatever slashes and dots it was written with.
+    let path: PathBuf = Path::new("/").join(path).components().collect();
     let folders: Vec<_> = cgroup::hierarchies()?.iter().map(|one| one.folder(&path)).collect();
     if !folders.iter().any(|folder| folder.is_dir()) {
         let hint = "name it by its path below /sys/fs/cgroup, such as system.slice/app.service";

@@ -30,7 +30,8 @@ pub(super) async fn hold(
     let _file = tokio::select! {
         acquired = acquiring => acquired.map_err(|error| error.to_string())?.map_err(text)?,
         () = tokio::time::sleep(patience(order)) => {
-            return Err(format!("{} is locked by somebody else", path.display()));
+            let path = path.display();
+            return Err(format!("{path} was locked by somebody else for the whole lease; `lslocks` says by whom"));
         }
         // No line but the end of input can come now.
         _ = inbox.recv() => return Ok(()),

@@ -75,11 +75,19 @@ impl Holder {
         let listed = Listed::new(&process);
         let mut holder =
             Self { child, stdin, stdout: BufReader::new(stdout).lines(), process, session: None, listed };
-        let order = serde_json::to_string(order).map_err(|error| FaultError::Holder(error.to_string()))?;
-        holder.tell(&order).await.map_err(failed)?;
+        let refused = |why: String| {
+            let (place, hint) = order.what.place();
+            // Some errors say where they come from.
+            let place = place.filter(|place| !why.contains(place.as_str()));
+            let what = place.map_or(why.clone(), |place| format!("{place}: {why}"));
+            FaultError::refused(what, format!("{hint}; nothing was touched"))
+        };
+        let order_line =
+            serde_json::to_string(order).map_err(|error| FaultError::Holder(error.to_string()))?;
+        holder.tell(&order_line).await.map_err(failed)?;
         match timeout(Duration::from_secs(10), holder.hear()).await {
             Ok(Said::Ready { session }) => holder.session = session,
-            Ok(Said::Failed { why }) => return Err(FaultError::refused(why, "nothing was touched")),
+            Ok(Said::Failed { why }) => return Err(refused(why)),
             Ok(Said::Held) => return Err(FaultError::Holder("spoke out of turn".to_owned())),
             Err(_) => return Err(FaultError::Holder("did not answer within 10 s".to_owned())),
         }

@@ -27,6 +27,7 @@ use deadstick_core::fault::{FileLockCall, LockMode, RedisCommands};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::SessionIdentity;
 use deadstick_core::privilege::{Privilege, Privileges};
+use deadstick_core::text::redact_dsn;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -67,6 +68,27 @@ impl What {
     /// Whether what it takes is taken more than once: new sessions, a file's journals, a second write.
     const fn is_needed_to_the_end(&self) -> bool {
         matches!(self, Self::Crowd { .. } | Self::Sqlite { .. } | Self::Write { .. })
+    }
+
+    /// Where it is, in words that hold no password, and what to look at when it cannot be held.
+    pub(crate) fn place(&self) -> (Option<String>, &'static str) {
+        match self {
+            Self::Postgres { dsn, .. }
+            | Self::Crowd { dsn, .. }
+            | Self::Mysql { dsn, .. }
+            | Self::Redis { dsn, .. } => {
+                (Some(redact_dsn(dsn)), "see whether the server runs there, and what the DSN's user may do")
+            }
+            Self::Sqlite { path, .. } => (
+                Some(path.display().to_string()),
+                "name the file of an SQLite database that may be written to",
+            ),
+            Self::FileLock { .. } | Self::Fill { .. } | Self::Write { .. } => {
+                (None, "name another one, or run it as a user who may")
+            }
+            Self::Port { .. } => (None, "name another port or address"),
+            Self::Hog { .. } | Self::Stress { .. } => (None, "see `deadstick doctor`"),
+        }
     }
 
     /// What a holder needs until it holds this: to enter a network, or to reach what belongs to others.

@@ -10,8 +10,9 @@ use super::live::Live;
 use super::shared::{lease_from_now, new_id};
 use super::{FaultEvent, FaultStep, Injected, Proof, Shared};
 use crate::error::FaultError;
-use crate::means::{Cancel, Effect, Prepared, Site, unseen};
+use crate::means::{Cancel, Effect, LateLease, Prepared, Site, unseen};
 use crate::plan::Plan;
+use crate::process;
 
 /// How long whoever gives a fault up waits for a step of it that goes on to its end.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -20,14 +21,14 @@ impl Shared {
     /// The whole way in. Whatever goes wrong after the ledger entry, the fault is taken out again (design law 4).
     pub(super) async fn inject(self: &Arc<Self>, plan: Plan) -> Result<Injected, FaultError> {
         let id = new_id();
-        let lease = lease_from_now(plan.lease)?;
+        let lease = LateLease::new(lease_from_now(plan.lease)?);
         if self.closing.is_cancelled() {
             return Err(FaultError::Aborted);
         }
         let guardian = self.guard().map(|guard| guard.process.clone());
         let site = Arc::new(Site {
             id: id.clone(),
-            ends_boottime_ms: lease.ends_boottime_ms,
+            lease,
             kernel: Arc::clone(&self.kernel),
             program: self.settings.program.clone(),
             ledger: self.settings.ledger.clone(),
@@ -46,6 +47,8 @@ impl Shared {
             plan.fault.kind()
         );
         let target = plan.target.name.clone();
+        let lease = site.lease.get().clone();
+        let ends_boottime_ms = lease.ends_boottime_ms;
         let intent =
             Intent { fault: Some(plan.fault.clone()), target, undo, lease, owner: self.owner.clone() };
         let live = Arc::new(Live::new(id.clone(), intent, secrets, Some(effect), site.cancel.clone()));
@@ -60,6 +63,13 @@ impl Shared {
         self.tell(&live, event);
         let (why, aborted) = match self.carry_out(&site, &live).await {
             Ok(proof) => return Ok(Injected { id, proof }),
+            // Whoever was first took it out: this process by its lease, or the guardian, who has closed its entry.
+            Err(FaultError::Aborted | FaultError::Ledger(_))
+                if process::boottime_ms() >= ends_boottime_ms && !self.closing.is_cancelled() =>
+            {
+                let lease = plan.lease;
+                (format!("its lease of {lease} was over before it had landed: give it a longer one"), false)
+            }
             Err(FaultError::Aborted) => ("it was to be undone while it was being applied".to_owned(), true),
             // Said again below, with what is left.
             Err(FaultError::Apply { why, .. }) => (why, false),

@@ -34,7 +34,8 @@ pub use event::{FaultEvent, FaultStep, Injected, Proof, Residue};
 
 use guard::Guard;
 use live::Live;
-use shared::{lease_from_now, new_id};
+pub(crate) use shared::lease_from_now;
+use shared::new_id;
 
 /// Told about every step of every fault; must return at once.
 pub type Observer = Arc<dyn Fn(FaultEvent) + Send + Sync>;

@@ -128,7 +128,8 @@ pub(super) fn new_id() -> FaultId {
     uuid::Uuid::now_v7().to_string()
 }
 
-pub(super) fn lease_from_now(length: HumanDuration) -> Result<Lease, FaultError> {
+/// A lease of this length that begins now.
+pub(crate) fn lease_from_now(length: HumanDuration) -> Result<Lease, FaultError> {
     let endless =
         || FaultError::refused(format!("a lease of {length}"), "give it a length of time that ends");
     let ends = chrono::TimeDelta::from_std(length.0)

@@ -42,7 +42,9 @@ impl Branch {
     /// Looks at the devices, and at those whose packets it would share. `name` is that of its first table.
     pub(crate) async fn prepare(site: &Site, wanted: Wanted, name: String) -> Result<Self, FaultError> {
         let refused = |error: FaultError| match error {
-            FaultError::Apply { why, residue: None } => FaultError::refused(why, "nothing was touched"),
+            FaultError::Apply { why, residue: None } => {
+                FaultError::refused(why, "see `tc qdisc show`; nothing was touched")
+            }
             other => other,
         };
         let mark = Imposition::mark_of(digest(&name));
@@ -164,7 +166,10 @@ impl Branch {
 /// The devices a flow is about.
 fn chosen(all: Vec<Shapeable>, iface: Option<&str>) -> Result<Vec<Shapeable>, FaultError> {
     if all.is_empty() {
-        return Err(FaultError::refused(KernelError::NoLink.to_string(), "nothing was touched"));
+        return Err(FaultError::refused(
+            KernelError::NoLink.to_string(),
+            "see `ip link`; nothing was touched",
+        ));
     }
     let Some(wanted) = iface else { return Ok(all) };
     let names: Vec<_> = all.iter().map(|one| one.device.clone()).collect();

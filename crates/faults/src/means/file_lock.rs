@@ -24,7 +24,7 @@ pub(crate) fn plan(target: &ResolvedTarget, by: FileLockCall, mode: LockMode) ->
         )
     })?;
     let objects = vec![PlannedObject::new(
-        format!("file {}: a {mode} lock by {by}", path.display()),
+        format!("file {}: locked by {by} ({mode})", path.display()),
         "end the process that holds it",
     )];
     Ok(Planned::new(Locked { path, by, mode }, objects))

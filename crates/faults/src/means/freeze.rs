@@ -63,7 +63,11 @@ impl Means for Frozen {
                             "nobody can write to {}: it may be frozen already ({other})",
                             folder.display()
                         );
-                        FaultError::refused(what, "thaw it first, if it is yours: fsfreeze --unfreeze FOLDER")
+                        let thaw = format!(
+                            "thaw it first, if it is yours: fsfreeze --unfreeze {}",
+                            folder.display()
+                        );
+                        FaultError::refused(what, thaw)
                     }
                 })?;
             let boot = process::boot_id().map_err(|error| failed(error.to_string()))?;

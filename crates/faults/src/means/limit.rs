@@ -1,12 +1,14 @@
 //! What a limit is in the files of a control group, in either version, and what the kernel counts there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deadstick_core::ledger::GroupValue;
 use deadstick_core::units::{Cpus, Size};
 
 use super::Site;
-use crate::kernel::{Control, KernelError};
+use crate::error::FaultError;
+use crate::kernel::{Control, Kernel, KernelError};
+use crate::process;
 
 /// What is limited, and to how much.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,7 @@ impl Limit {
     }
 
     /// How much a group has now, in the limit's own measure; none where it has as much as it wants.
-    pub(super) fn present(self, values: &[GroupValue]) -> Option<u64> {
+    fn present(self, values: &[GroupValue]) -> Option<u64> {
         let before =
             |file: &str| values.iter().find(|value| value.file == file).map(|value| value.before.as_str());
         let share = |quota: &str, period: &str| {
@@ -70,7 +72,7 @@ impl Limit {
         }
     }
 
-    pub(super) const fn asked(self) -> u64 {
+    const fn asked(self) -> u64 {
         match self {
             Self::Cpu(Cpus(thousandths)) => thousandths as u64,
             Self::Memory(Size(bytes)) => bytes,
@@ -98,6 +100,48 @@ impl Limit {
             Self::Cpu(_) => "cpu.max, or cpu.cfs_quota_us and its period",
             Self::Memory(_) => "memory.max without swap, or memory.limit_in_bytes with swap",
         }
+    }
+}
+
+impl Limit {
+    /// Refuses what leaves processes all that they can have now, in a group or in one above it.
+    pub(super) async fn refuse_none(self, site: &Site, folder: &Path, version: u8) -> Result<(), FaultError> {
+        let own = folder.to_owned();
+        let tightest = site.blocking(move |kernel| self.held_already(kernel, &own, version)).await?;
+        let what = match (tightest, self) {
+            (Some(group), _) => {
+                format!("control group {} has {} or less already", group.display(), self.words())
+            }
+            (None, Self::Cpu(Cpus(thousandths))) => match process::processors() {
+                Some(all) if u64::from(thousandths) >= u64::from(all) * 1_000 => {
+                    format!("{} are all that this machine has, or more: it has {all}", self.words())
+                }
+                _ => return Ok(()),
+            },
+            (None, Self::Memory(_)) => return Ok(()),
+        };
+        Err(FaultError::refused(what, "ask for less"))
+    }
+
+    /// The group at or above this one that has as little.
+    fn held_already(
+        self,
+        kernel: &dyn Kernel,
+        folder: &Path,
+        version: u8,
+    ) -> Result<Option<PathBuf>, KernelError> {
+        for folder in folder.ancestors() {
+            let mut values = Vec::new();
+            for (file, ours) in self.values(version) {
+                if let Some(before) = kernel.value(folder, file)? {
+                    values.push(GroupValue { file: file.to_owned(), before, ours });
+                }
+            }
+            if self.present(&values).is_some_and(|present| present <= self.asked()) {
+                return Ok(Some(folder.to_owned()));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -92,6 +92,9 @@ impl Means for Limited {
             }
             let there = lives(site, &self.processes).await?.into_iter().map(|(process, _)| process).collect();
             let nests = nests(site, control, there).await?;
+            for nest in &nests {
+                self.limit.refuse_none(site, &nest.home.group.folder, nest.home.version).await?;
+            }
             let undo = Undo::All { steps: nests.iter().map(Nest::undo).collect() };
             Ok(Prepared::new(undo, Limiting { means: self.clone(), place: Where::Nests(nests) }))
         })
@@ -127,10 +130,7 @@ impl Limited {
                 ),
             )
         })?;
-        if self.limit.present(&values).is_some_and(|present| present <= self.limit.asked()) {
-            let what = format!("control group {shown} has {} or less already", self.limit.words());
-            return Err(FaultError::refused(what, "ask for less"));
-        }
+        self.limit.refuse_none(site, &place.group.folder, place.version).await?;
         let bound = stat.as_deref().and_then(bound_memory).unwrap_or(0);
         if let Limit::Memory(Size(asked)) = self.limit
             && bound > asked
@@ -194,13 +194,21 @@ impl Effect for Limiting {
             for (folder, version) in places {
                 let before = counters(site, &folder)?;
                 tokio::time::sleep(LOOK).await;
-                let (file, ours) = limit.values(version).remove(0);
-                let now = site.kernel.value(&folder, file)?.unwrap_or_default();
                 let members = site.kernel.members(&folder)?.len();
                 let shown = folder.display();
-                if now != ours || members == 0 {
-                    return Ok(unseen(format!("{shown}: {file} is {now:?} for {members} processes")));
+                let mut said = Vec::new();
+                for (file, ours) in limit.values(version) {
+                    let now = site.kernel.value(&folder, file)?;
+                    if now.is_none() && Limit::is_optional(file) {
+                        continue;
+                    }
+                    let now = now.unwrap_or_default();
+                    if now != ours || members == 0 {
+                        return Ok(unseen(format!("{shown}: {file} is {now:?} for {members} processes")));
+                    }
+                    said.push(format!("{file} is {now}"));
                 }
+                let said = said.join(", ");
                 let after = counters(site, &folder)?;
                 let did = match limit {
                     Limit::Cpu(_) => format!(
@@ -212,7 +220,7 @@ impl Effect for Limiting {
                         format!("{} counted, {} times at the limit", Size(after.usage), after.held_back)
                     }
                 };
-                evidence.push(format!("{shown}: {file} is {now} for {members} processes; {did}"));
+                evidence.push(format!("{shown}: {said} for {members} processes; {did}"));
             }
             Ok(seen(evidence.join("; ")))
         })

@@ -48,7 +48,7 @@ use std::fmt::Debug;
 use deadstick_core::ledger::Undo;
 use futures_util::future::BoxFuture;
 
-pub(crate) use site::{Cancel, Site};
+pub(crate) use site::{Cancel, LateLease, Site};
 
 use crate::error::FaultError;
 use crate::injector::Proof;

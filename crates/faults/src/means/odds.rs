@@ -9,11 +9,10 @@ use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::units::HumanDuration;
 use futures_util::future::join_all;
 
-use super::{Cancel, Site};
-use crate::injector::Proof;
+use super::{Cancel, LateLease, Site};
+use crate::injector::{Proof, lease_from_now};
 use crate::kernel::pretended::{Link, Pretended};
 use crate::plan::{HostFacts, plan};
-use crate::process;
 
 const HOST: HostFacts = HostFacts {
     device_hooks: true,
@@ -53,7 +52,7 @@ pub(super) fn process() -> ProcessIdentity {
 pub(super) fn site(link: Link, seed: u64) -> Site {
     Site {
         id: format!("odds-{seed}"),
-        ends_boottime_ms: process::boottime_ms() + 3_600_000,
+        lease: LateLease::new(lease_from_now(HumanDuration::secs(3_600)).expect("it ends")),
         kernel: Arc::new(Pretended::new(link, seed)),
         program: "/nowhere".into(),
         ledger: "/nowhere".into(),

@@ -1,16 +1,17 @@
 //! What the means of one fault work with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadstick_core::identity::ProcessIdentity;
-use deadstick_core::ledger::FaultId;
+use deadstick_core::ledger::{FaultId, Lease};
 use tokio::sync::watch;
 
 use crate::error::FaultError;
 use crate::holder::link::Holder;
 use crate::holder::{Order, What};
+use crate::injector::lease_from_now;
 use crate::kernel::{Kernel, KernelError};
 use crate::load::LoadFactory;
 use crate::process;
@@ -48,10 +49,31 @@ impl Cancel {
     }
 }
 
+/// A lease that begins when something first needs its end, so that what is measured beforehand takes nothing of it.
+#[derive(Debug)]
+pub(crate) struct LateLease {
+    from_now: Lease,
+    begun: OnceLock<Lease>,
+}
+
+impl LateLease {
+    /// One of the same length as this one.
+    pub(crate) fn new(from_now: Lease) -> Self {
+        Self { from_now, begun: OnceLock::new() }
+    }
+
+    /// The lease. The first to ask begins it.
+    pub(crate) fn get(&self) -> &Lease {
+        // One that would end too late to be told ends as it would have from the beginning.
+        self.begun
+            .get_or_init(|| lease_from_now(self.from_now.length).unwrap_or_else(|_| self.from_now.clone()))
+    }
+}
+
 /// One fault's surroundings.
 pub(crate) struct Site {
     pub(crate) id: FaultId,
-    pub(crate) ends_boottime_ms: u64,
+    pub(crate) lease: LateLease,
     pub(crate) kernel: Arc<dyn Kernel>,
     /// The deadstick program, which is a holder, too.
     pub(crate) program: PathBuf,
@@ -82,7 +104,8 @@ impl Site {
 
     /// Starts a process that will hold something.
     pub(crate) async fn holder(&self, what: What) -> Result<Holder, FaultError> {
-        let order = Order { what, application: self.application(), ends_boottime_ms: self.ends_boottime_ms };
+        let ends_boottime_ms = self.lease.get().ends_boottime_ms;
+        let order = Order { what, application: self.application(), ends_boottime_ms };
         Holder::start(&self.program, &order).await
     }
 
@@ -93,11 +116,29 @@ impl Site {
 
     /// What is left of the lease.
     pub(crate) fn left(&self) -> Duration {
-        Duration::from_millis(self.ends_boottime_ms.saturating_sub(process::boottime_ms()).max(1))
+        Duration::from_millis(self.lease.get().ends_boottime_ms.saturating_sub(process::boottime_ms()).max(1))
     }
 
     /// The name of the fault's nftables table.
     pub(crate) fn table_name(&self) -> String {
         format!("{TABLE_PREFIX}{}", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deadstick_core::units::HumanDuration;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_begins_when_its_end_is_first_needed() {
+        let at_first = lease_from_now(HumanDuration::secs(60)).expect("it ends");
+        let lease = LateLease::new(at_first.clone());
+        std::thread::sleep(Duration::from_millis(20));
+        let begun = lease.get().clone();
+        assert!(begun.ends_boottime_ms >= at_first.ends_boottime_ms + 20, "{begun:?} after {at_first:?}");
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(*lease.get(), begun, "it begins once");
     }
 }

@@ -213,7 +213,7 @@ impl Held {
 /// Proof by packets that were chosen.
 pub(crate) fn by_count(hits: u64, why: &str) -> Proof {
     if hits > 0 {
-        seen(format!("{why}; the rules chose {hits} packets"))
+        seen(format!("{why}; the rules chose {hits} packet{}", if hits == 1 { "" } else { "s" }))
     } else {
         unseen(format!("{why}, and the rules chose no packet"))
     }

@@ -83,7 +83,7 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
         ("stress cpu=2 io=1", group(), "2 that compute, 1 that write"),
         ("disk-fill reserve=16MiB", folder(), "16MiB stay available"),
         ("fs-freeze", folder(), "/mnt/scratch"),
-        ("file-lock by=fcntl mode=share", folder(), "share lock by fcntl"),
+        ("file-lock by=fcntl mode=share", folder(), "locked by fcntl (share)"),
         ("half-open to=10.0.0.1:5432", host(), "10.0.0.1:5432"),
         ("vanish", host(), "everything both ways"),
         ("latency delay=50ms jitter=5ms to=10.0.0.1:5432", host(), "50ms ± 5ms"),

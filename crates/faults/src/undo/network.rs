@@ -22,16 +22,22 @@ pub(super) fn remove_qdisc(
     mark: Option<u32>,
     put_back: &[CapturedQdisc],
 ) -> Result<Undone, UndoFailure> {
-    let inside = format!("nsenter --net={} tc", network.path().display());
-    let root = format!("{inside} qdisc del dev {device} root handle {handle:x}:");
+    let done = kernel.remove_classes(network, device, handle, mark, put_back);
+    let del = format!("nsenter --net={} tc qdisc del dev {device} root", network.path().display());
+    // Who has set up another one since has it under a handle of theirs.
+    let root = match &done {
+        Err(KernelError::ForeignQdisc { handle, .. }) => format!("{del} handle {handle:x}:"),
+        _ => format!("{del} handle {handle:x}:"),
+    };
     let manual = match (mark, put_back.first()) {
-        (_, Some(root_before)) => {
-            format!("{root} # and set up {} {:x}: again", root_before.kind, root_before.handle >> 16)
+        (_, Some(before)) => {
+            let before = format!("{} {:x}:", before.kind, before.handle >> 16);
+            format!("{root} # then `deadstick restore` puts {before} back")
         }
         (Some(_), None) => format!("{root} # which ends every impairment of {device}"),
         (None, None) => root,
     };
-    gone_with_its_network(kernel.remove_classes(network, device, handle, mark, put_back), manual)
+    gone_with_its_network(done, manual)
 }
 
 pub(super) fn remove_device(

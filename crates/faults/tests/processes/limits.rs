@@ -42,6 +42,12 @@ async fn a_groups_own_values_come_back_byte_for_byte() {
     }
     let why = refused(injector.inject(fault("cpu-limit cpus=0.9"), target.clone(), LEASE).await);
     assert!(why.contains("or less already"), "{why}");
+    // One that is moved into a group of ours would have no less there than it has here.
+    let why = refused(injector.inject(fault("cpu-limit cpus=0.9"), victim.target(), LEASE).await);
+    assert!(why.contains("or less already"), "{why}");
+    let elsewhere = Victim::new();
+    let why = refused(injector.inject(fault("cpu-limit cpus=4096"), elsewhere.target(), LEASE).await);
+    assert!(why.contains("that this machine has"), "{why}");
     assert_eq!(injector.close().await, []);
 }
 

@@ -116,7 +116,8 @@ impl Means for Tabled {
         Box::pin(async move {
             let means = self.placed(site).await?;
             let (mut reach, mut conversation) = (None, None);
-            if let Some(ask) = means.ask().filter(|ask| ask.port() != DISCARD) {
+            if let Some(ask) = means.ask() {
+                let is_named = ask.port() != DISCARD;
                 if matches!(self.effect, TableEffect::Hush { .. }) {
                     let met = insist(site, &self.network, ask).await?;
                     if let Reach::Accepted(time) = met {
@@ -126,7 +127,13 @@ impl Means for Tabled {
                     reach = Some(met);
                 } else {
                     let network = self.network.clone();
-                    reach = Some(site.blocking(move |kernel| kernel.reach(&network, ask, BASELINE)).await?);
+                    let patience = if is_named { BASELINE } else { silence(None) };
+                    let met = site.blocking(move |kernel| kernel.reach(&network, ask, patience)).await;
+                    reach = match met {
+                        // No end was named: a refusal from there is welcome, and nothing depends on it.
+                        Err(_) if !is_named => None,
+                        met => Some(met?),
+                    };
                 }
             }
             let undo = Undo::RemoveTable { network: self.network.clone(), table: site.table_name() };
