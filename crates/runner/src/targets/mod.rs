@@ -1,9 +1,10 @@
 //! What a target means on this machine at this moment.
 //!
 //! Owns the turn from a target as written to processes, a control group, a network and an address, found once and
-//! remembered by identity; [`names`] does the same for host names among parameters, and `network` says whose packets are
-//! meant. Leaves the search itself to the faults crate, and what may be touched to the policy.
+//! remembered by identity; [`names`] does the same for host names among parameters, `network` says whose packets are
+//! meant, and `access` whether this process may touch them. Leaves the search itself to the faults crate, and what may be touched to the policy.
 
+mod access;
 pub mod names;
 mod network;
 
@@ -145,18 +146,7 @@ pub fn find(mut fault: Fault, target: &Target, witness: Option<SocketAddr>) -> R
 /// # Errors
 /// [`TargetError::NotAllowed`].
 pub fn may_touch(fault: &Fault, target: &ResolvedTarget) -> Result<(), TargetError> {
-    if matches!(fault.kind(), FaultKind::Kill | FaultKind::Pause) {
-        for one in target.processes() {
-            match process::may_signal(one) {
-                // Processes come and go: the means say so when nobody is left.
-                Ok(()) | Err(ProcessError::Gone(_)) => {}
-                Err(error) => {
-                    let hint = "run it as the process's user, as root, or with CAP_KILL".to_owned();
-                    return Err(TargetError::NotAllowed { what: error.to_string(), hint });
-                }
-            }
-        }
-    }
+    access::may_touch(fault, target)?;
     network::may_touch(fault.kind(), target)
 }
 
