@@ -28,7 +28,7 @@ pub enum PolicyError {
     #[error("{0}")]
     CutsControl(String),
     /// The policy cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("the policy {} cannot be read: {source}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub fn judge(
     ledgers: &Path,
 ) -> Result<(), PolicyError> {
     let standing = standing(fault, target);
-    let asked = Request { kind: fault.kind(), target: written.clone(), standing, lease };
+    let asked = Request { kind: fault.kind(), target: as_found(written, target), standing, lease };
     let in_place: Vec<Request> = recovery::open_faults(ledgers)?
         .into_iter()
         .filter(|open| injection::is_single(&open.run))
@@ -101,6 +101,15 @@ pub fn judge(
     match control::path()?.cut_by(fault, target) {
         Some(words) => Err(PolicyError::CutsControl(words)),
         None => Ok(()),
+    }
+}
+
+/// The target in the words that a policy is asked by. A file is where its links and dots lead: a line for one folder allows
+/// none that is reached through it.
+fn as_found(written: &Target, found: &ResolvedTarget) -> Target {
+    match (written, &found.path) {
+        (Target::Path(_), Some(path)) => Target::Path(path.clone()),
+        _ => written.clone(),
     }
 }
 
@@ -136,6 +145,32 @@ mod tests {
         std::fs::write(&path, "colour = \"red\"").expect("ours");
         assert!(matches!(read(Some(&path)), Err(PolicyError::Wrong { .. })));
         assert!(matches!(read(Some(folder.path())), Err(PolicyError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_line_for_a_folder_allows_nothing_outside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (scratch, other) = (folder.path().join("scratch"), folder.path().join("other"));
+        for one in [&scratch, &other] {
+            std::fs::create_dir(one).expect("ours");
+        }
+        std::os::unix::fs::symlink(&other, scratch.join("link")).expect("ours");
+        let scratch = scratch.canonicalize().expect("there");
+        let text = format!("[allow]\n\"path:{}*\" = [\"disk-fill\"]\n", scratch.display());
+        let policy = Policy::read(&Source { name: "policy.toml".to_owned(), text }).expect("a policy");
+        let kind = deadstick_core::fault::FaultKind::DiskFill;
+        let fill = Fault::read(kind, [("reserve", "1MiB")]).expect("a fault");
+        let judged = |path: PathBuf| {
+            let written = Target::Path(path);
+            let found = crate::targets::find(fill.clone(), &written, None).expect("it is there");
+            judge(&policy, &fill, &written, &found.target, HumanDuration::secs(1), folder.path())
+        };
+        assert!(judged(scratch.clone()).is_ok());
+        assert!(judged(scratch.join("../scratch")).is_ok());
+        for outside in ["../other", "link"] {
+            let denied = judged(scratch.join(outside)).expect_err(outside).to_string();
+            assert!(denied.contains("other\" = [\"disk-fill\"]"), "{outside}: {denied}");
+        }
     }
 
     #[test]

@@ -66,6 +66,11 @@ fn patterns_leases_numbers_and_times_are_kept() {
         denied.to_string().contains("Sat 12:00") && denied.to_string().contains("mon-fri 09:00-17:00 UTC")
     );
     assert_eq!(policy("allow-all = true").judge(&[netns(FaultKind::Vanish)], &[], noon()), Ok(()));
+    // What limits beside it say holds all the same.
+    for limit in ["longest-lease = \"1s\"", "at-once = 0", "windows = [\"mon 09:00-17:00 UTC\"]"] {
+        let open = policy(&format!("allow-all = true\n{limit}\n"));
+        assert!(open.judge(&[netns(FaultKind::Vanish)], &[], noon()).is_err(), "{limit}");
+    }
     // With a policy, one's own processes are under it, too.
     assert!(
         policy("").judge(&[request(FaultKind::Pause, Target::Pid(1), Standing::Own)], &[], noon()).is_err()
