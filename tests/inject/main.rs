@@ -17,7 +17,9 @@ mod server;
 mod group;
 
 mod data;
+mod denied;
 mod examples;
+mod left;
 mod life;
 mod privileges;
 mod refusals;

@@ -23,6 +23,8 @@ fn mistyped_words_are_usage_errors_with_a_hint() {
         (&["latency", "--delay", "5ms"], "--for"),
         (&["latency", "--delay", "5", "--for", "3s"], "250ms"),
         (&["latency", "--delay", "5ms", "--for", "0s"], "at least 1ms"),
+        (&["latency", "--delay", "5ms", "--for", "-5s"], "250ms"),
+        (&["latency", "--delay", "5ms", "--for", "--detach"], "250ms"),
         (&["latency", "--delay", "5ms", "--jitter", "9ms", "--for", "3s"], "jitter"),
         (&["latency", "--delay", "5ms", "--to", "1.2.3.4:x", "--for", "3s"], "10.0.0.2:5432"),
         (
@@ -41,6 +43,7 @@ fn mistyped_words_are_usage_errors_with_a_hint() {
         (&["kill", "--process", "(", "--for", "3s"], "("),
         (&["pause", "--unit", "no-such-unit", "--for", "3s"], "no-such-unit"),
         (&["pause", "--cgroup", "no/such/group", "--for", "3s"], "no/such/group"),
+        (&["pause", "--cgroup", "a/../b", "--for", "3s"], "never up again"),
         (&["pause", "--container", "xyz", "--for", "3s"], "hexadecimal"),
         (&["disk-fill", "--path", "/no/such/folder", "--reserve", "1MiB", "--for", "3s"], "/no/such/folder"),
         (&["port-take", "--port", "99999", "--for", "3s"], "65535"),
@@ -138,7 +141,7 @@ fn without_a_policy_nothing_foreign_is_touched() {
 }
 
 /// Runs the program as a user who may nothing.
-fn as_nobody(place: &Place, args: &[&str]) -> Ran {
+pub(crate) fn as_nobody(place: &Place, args: &[&str]) -> Ran {
     let own = place.command(args);
     let state = place.path().join("nobody");
     fs::create_dir_all(&state).expect("it is ours");

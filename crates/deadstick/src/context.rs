@@ -115,8 +115,7 @@ impl Context {
 
     /// Undoes what dead runs have left; residue blocks whoever asks.
     pub(crate) async fn recover(&self, ledgers: &Path) -> Result<(), Failure> {
-        let Recovered { undone, residue, running: _ } =
-            recovery::replay(ledgers).await.map_err(Failure::internal)?;
+        let Recovered { undone, residue, running: _ } = recovery::replay(ledgers).await?;
         for line in undone {
             self.note(&format!("an earlier run had left something behind; it was undone: {line}"));
         }

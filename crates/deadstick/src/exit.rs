@@ -13,6 +13,7 @@ use deadstick_runner::incidents::IncidentError;
 use deadstick_runner::library::LibraryError;
 use deadstick_runner::policy::PolicyError;
 use deadstick_runner::session::SessionError;
+use deadstick_timeline::LedgerError;
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -32,6 +33,9 @@ pub(crate) const ABORTED: u8 = 6;
 pub(crate) const REFUSED: u8 = 7;
 /// The answer is no.
 pub(crate) const NO: u8 = 8;
+
+/// What to do when what must be written down cannot be.
+const OTHER_STATE: &str = "nothing is injected that is not written down first; make room there, or name another folder with --state DIR";
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -132,6 +136,15 @@ impl From<LabError> for Failure {
     }
 }
 
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Io { .. } | LedgerError::NotDurable(_) => Self::internal(error).hint(OTHER_STATE),
+            other => Self::internal(other),
+        }
+    }
+}
+
 impl From<FaultError> for Failure {
     fn from(error: FaultError) -> Self {
         let message = error.to_string();
@@ -141,7 +154,8 @@ impl From<FaultError> for Failure {
                 Self::new(RESIDUE, message).hint(format!("run: {}", left.manual))
             }
             FaultError::Apply { residue: None, .. } => Self::new(INVALID, message),
-            FaultError::Aborted => Self::new(ABORTED, message),
+            FaultError::Aborted => Self::new(ABORTED, "stopped before it had landed; nothing of it is left"),
+            FaultError::Ledger(_) => Self::internal(message).hint(OTHER_STATE),
             _ => Self::internal(message),
         }
     }
@@ -154,8 +168,10 @@ impl From<PolicyError> for Failure {
             PolicyError::Denied(Denied { what, hint }) => Self::new(REFUSED, what).hint(hint),
             PolicyError::CutsControl(_) => Self::new(REFUSED, message),
             PolicyError::Wrong { problems, .. } => Self { problems, ..Self::usage(message) },
-            PolicyError::Unreadable { .. } => Self::usage(message),
-            PolicyError::Ledger(_) | PolicyError::Process(_) => Self::internal(message),
+            PolicyError::Unreadable { .. } => Self::usage(message)
+                .hint("name one that can be read by --policy FILE; an empty one allows nothing"),
+            PolicyError::Ledger(error) => error.into(),
+            PolicyError::Process(_) => Self::internal(message),
         }
     }
 }

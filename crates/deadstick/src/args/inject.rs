@@ -202,6 +202,8 @@ fn common() -> [Arg; 5] {
             .long("for")
             .value_name("DURATION")
             .required(true)
+            // What looks like a flag is a length that nobody can mean, and is told so.
+            .allow_hyphen_values(true)
             .value_parser(lease)
             .help("For how long, such as 30s: there is no fault without an end"),
         Arg::new("dry-run")

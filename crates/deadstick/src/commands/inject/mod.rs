@@ -140,7 +140,7 @@ async fn hold(
     let run = injection::new_run(order.fault.kind());
     let settings = Settings {
         program: context.program()?,
-        ledger: Ledger::create(&state.ledgers(), &run).map_err(Failure::internal)?,
+        ledger: Ledger::create(&state.ledgers(), &run)?,
         session,
         tell: lines.tell(),
         stop,
