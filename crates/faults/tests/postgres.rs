@@ -155,6 +155,9 @@ async fn the_places_of_a_server_are_taken_but_for_those_left_and_those_of_superu
     assert_eq!(free.query_one(sql, &[]).await.expect("counted").get::<_, i64>(0), 0);
     drop(free);
 
+    let nothing = injector.inject(fault("exhaust-connections leave=1000"), web.clone(), LEASE).await;
+    let why = nothing.expect_err("no place would be taken").to_string();
+    assert!(why.contains("for 1000 to be left"), "{why}");
     let injected = injector.inject(fault("exhaust-connections leave=2"), web, LEASE).await.expect("injected");
     assert!(injected.proof.landed, "{:?}", injected.proof);
     let one = connect().await.expect("the first place left");

@@ -9,12 +9,14 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::{Order, Said, go, left, say};
-use crate::database::postgres::{self as database, Address, DatabaseError, limited};
+use crate::database::postgres::{self as database, Address, DatabaseError, Places, limited};
 
 /// How often places that others left are looked for.
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long a server may keep sessions waiting.
 const FILLING: Duration = Duration::from_secs(30);
+/// How long sessions that have ended may keep their places.
+const LEAVING: Duration = Duration::from_secs(3);
 /// How many sessions are opened at the same time: proving a password keeps both sides busy for a while.
 const AT_ONCE: usize = 4;
 /// How many of our sockets are for other things.
@@ -32,7 +34,7 @@ pub(super) async fn hold(
     let counter = database::connect(&address).await.map_err(text)?;
     let version = database::version(&counter).await.map_err(text)?;
     settle(&counter, order, version).await.map_err(text)?;
-    let places = database::places(&counter).await.map_err(text)?;
+    let places = enough(&counter, leave).await?;
     may_open(u64::try_from(places.all).unwrap_or(0) + OTHER_FILES)?;
     if !go(None, inbox).await? {
         return Ok(());
@@ -49,6 +51,24 @@ pub(super) async fn hold(
             _ = inbox.recv() => return Ok(()),
             () = tokio::time::sleep(AGAIN) => crowd.fill().await.map_err(text)?,
         }
+    }
+}
+
+/// The server's places, if there are any to take. Sessions that have just ended have theirs for a moment longer.
+async fn enough(counter: &Client, leave: u32) -> Result<Places, String> {
+    let deadline = Instant::now() + LEAVING;
+    loop {
+        let places = database::places(counter).await.map_err(|error| error.to_string())?;
+        let free = places.free();
+        if free >= i64::from(leave) {
+            return Ok(places);
+        }
+        if Instant::now() >= deadline {
+            return Err(format!(
+                "{free} places are free, so that none is to be taken for {leave} to be left; leave fewer"
+            ));
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -76,9 +76,10 @@ impl What {
             Self::Postgres { dsn, .. }
             | Self::Crowd { dsn, .. }
             | Self::Mysql { dsn, .. }
-            | Self::Redis { dsn, .. } => {
-                (Some(redact_dsn(dsn)), "see whether the server runs there, and what the DSN's user may do")
-            }
+            | Self::Redis { dsn, .. } => (
+                Some(redact_dsn(dsn)),
+                "see that the server runs there, has what is named, and lets the DSN's user do this",
+            ),
             Self::Sqlite { path, .. } => (
                 Some(path.display().to_string()),
                 "name the file of an SQLite database that may be written to",
