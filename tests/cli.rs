@@ -5,6 +5,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use deadstick_core::event::{Actor, Body, Event, IncidentSeverity};
+use deadstick_timeline::Log;
 use support::Place;
 
 /// Every file of a folder of broken ones: refused with its name, its line, the offending text and a hint; nothing begun.
@@ -20,6 +22,7 @@ fn all_are_refused(folder: &str, args: &[&str]) {
         let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
         let ran = place.run(&[args, &[&path.display().to_string()]].concat());
         assert_eq!(ran.code, Some(2), "{name}: {}{}", ran.out, ran.err);
+        assert!(!ran.err.contains("s3cret"), "{name}: {}", ran.err);
         assert!(ran.err.contains(&name), "{name} is named:\n{}", ran.err);
         for expected in text.lines().map_while(|line| line.strip_prefix("# expect: ")) {
             assert!(ran.err.contains(expected), "{name}: {expected:?} in\n{}", ran.err);
@@ -92,6 +95,11 @@ fn hostile_names_move_no_terminal() {
         &["inject", "file-lock", "--path", &missing, "--for", "1s"],
         &["inject", "pause", "--cgroup", HOSTILE, "--for", "1s"],
         &["restore", HOSTILE],
+        &[HOSTILE],
+        &["inject", HOSTILE],
+        &["inject", "pause", "--pid", HOSTILE, "--for", "1s"],
+        &["inject", "pause", "--process", "x", "--for", HOSTILE],
+        &["timeline", "export", "--format", HOSTILE],
     ] {
         for more in [["--color", "never"].as_slice(), &["--color", "always"], &["--json"]] {
             // The proxy's own command line has none of these.
@@ -100,10 +108,70 @@ fn hostile_names_move_no_terminal() {
             assert_ne!(ran.code, Some(0), "{words:?}");
             let coloured = format!("{}{}", ran.out, ran.err);
             assert!(!coloured.is_empty(), "{words:?}");
+            // Our own command line is repeated with what acts written out.
+            if words.contains(&HOSTILE) {
+                assert!(
+                    coloured.contains("\\u{1b}") || coloured.contains("\\u001b"),
+                    "{words:?}: {coloured:?}"
+                );
+            }
             let plain = without_colours(&coloured);
             let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
             assert!(!plain.chars().any(acts), "{words:?}: {plain:?}");
             assert!(more.contains(&"always") || plain.len() == coloured.len(), "{words:?}: {coloured:?}");
+        }
+    }
+}
+
+/// What others have put on a timeline does neither, in whichever form it is written down.
+#[test]
+fn hostile_words_on_a_timeline_move_no_terminal() {
+    const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{7f}";
+    let place = Place::new();
+    let id = place.run(&["incident", "open", "Something"]).out.trim().to_owned();
+    let dir = place.state().join("incidents").join(&id);
+    let person = serde_json::from_value(serde_json::json!(HOSTILE)).expect("a name from another program");
+    let bodies = [
+        Body::IncidentOpened {
+            title: HOSTILE.to_owned(),
+            severity: IncidentSeverity::Sev2,
+            exercise: false,
+            playbook: None,
+        },
+        Body::Note { text: format!("it hangs {HOSTILE}") },
+        Body::FaultResidue { id: HOSTILE.to_owned(), why: HOSTILE.to_owned(), manual: HOSTILE.to_owned() },
+    ];
+    let now = std::time::SystemTime::now().into();
+    let (mut log, _) = Log::open(&dir, HOSTILE, now).expect("it is ours");
+    let events: Vec<_> =
+        bodies.into_iter().map(|body| Event::now(now, Actor::clone(&person), body)).collect();
+    log.append(&events).expect("it is durable");
+    drop(log);
+    for words in [
+        ["timeline", "show", id.as_str()].as_slice(),
+        &["timeline", "show", &id, "--json"],
+        &["timeline", "export", &id, "--format", "markdown", "-v"],
+        &["timeline", "export", &id, "--format", "csv"],
+        &["timeline", "export", &id, "--format", "csv", "--raw"],
+        &["timeline", "export", &id, "--format", "jsonl"],
+        &["timeline", "verify", &id],
+        &["debrief", &id],
+        &["debrief", &id, "--json"],
+        &["incident", "show", &id],
+        &["incident", "list"],
+    ] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}{}", ran.out, ran.err);
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!ran.out.contains(acts) && !ran.err.contains(acts), "{words:?}: {:?}", ran.out);
+        if words.contains(&"jsonl") || words.contains(&"--json") {
+            let lines: Result<Vec<serde_json::Value>, _> =
+                ran.out.lines().map(serde_json::from_str).collect();
+            let text = format!("{:?}", lines.expect("JSON"));
+            assert!(
+                text.contains("owned") && text.contains("\\u{202e}"),
+                "{words:?}: it means the same: {text}"
+            );
         }
     }
 }

@@ -120,6 +120,29 @@ fn a_configured_server_serves_and_stops_in_order() {
     assert!(TcpStream::connect(listen).is_err(), "its proxies are gone with it");
 }
 
+/// Whoever reaches the API gives names that end up in the log, which somebody reads in a terminal.
+#[test]
+fn no_name_in_the_log_moves_a_terminal() {
+    const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\u{7f}";
+    let place = Place::new();
+    let mut server = place.start(&["proxy", "-port", "0"]);
+    let api = api_of(&mut server);
+    let upstream = format!("nobody{HOSTILE}.invalid:1");
+    let body = json!({ "name": HOSTILE, "listen": "127.0.0.1:0", "upstream": upstream });
+    let (status, made) = call(api, "POST", "/proxies", "", &body.to_string());
+    assert_eq!(status, 201, "{made}");
+    server.wait_for("nobody", PATIENCE);
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let listen = made["listen"].as_str().and_then(|at| at.parse::<SocketAddr>().ok()).expect("a real port");
+    assert!(!echoes(listen), "there is no such upstream");
+    server.wait_for("cannot be reached", PATIENCE);
+    let printed = server.printed();
+    let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!printed.contains(acts), "{printed:?}");
+    let said = log(&server);
+    assert!(said.iter().any(|line| line["proxy"] == HOSTILE && line["upstream"] == upstream), "{said:?}");
+}
+
 #[test]
 fn the_client_has_the_verbs_of_the_original() {
     let place = Place::new();

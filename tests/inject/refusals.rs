@@ -48,11 +48,31 @@ fn mistyped_words_are_usage_errors_with_a_hint() {
         (&["disk-fill", "--path", "/no/such/folder", "--reserve", "1MiB", "--for", "3s"], "/no/such/folder"),
         (&["port-take", "--port", "99999", "--for", "3s"], "65535"),
         (&["lock", "--dsn", "x", "--path", "/", "--for", "3s"], "--path"),
+        (&["lock", "--dsn", "x", "--table", "t", "--for", "3s"], "postgres://…"),
+        (&["lock", "--dsn", "oracle://u:s3cret@h", "--table", "t", "--for", "3s"], "postgres://…"),
+        (
+            &["lock", "--dsn", "postgres://u:s3cret@h/db?sslmode=on", "--table", "t", "--for", "3s"],
+            "sslmode is \"on\", which is not known: write disable, prefer, require, verify-ca, verify-full (character 34",
+        ),
+        (
+            &["lock", "--dsn", "postgres://u:s3cret@h:5x/db", "--table", "t", "--for", "3s"],
+            "number up to 65535",
+        ),
+        (
+            &["lock", "--dsn", "mysql://u:s3cret@h/db?ssl_mode=REQUIRED", "--table", "t", "--for", "3s"],
+            "did you mean ssl-mode? (character 23 of the DSN)",
+        ),
+        (
+            &["pause", "--dsn", "redis://:s3cret%zz@h", "--for", "3s", "--dry-run"],
+            "(character 16 of the DSN)",
+        ),
+        (&["pause", "--dsn", "redis://u:s3cret", "--for", "3s", "--detach"], "(character 11 of the DSN)"),
     ] {
         let host = Host::new();
         let ran = host.inject(words);
         assert_eq!(ran.code, Some(2), "{words:?}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains(expected), "{words:?}: {expected:?} in\n{}", ran.err);
+        assert!(!format!("{}{}", ran.out, ran.err).contains("s3cret"), "{words:?}: {}", ran.err);
         assert!(!host.place.state().join("ledger").exists(), "{words:?}: nothing was begun");
     }
 }

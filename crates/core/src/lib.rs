@@ -4,7 +4,8 @@
 //!
 //! - [`units`], [`source`], [`yaml`], [`text`], [`template`]: texts that people write, and where they are wrong;
 //! - [`probe`], [`fault`], [`identity`], [`lab`]: what is asked, what is done, to whom;
-//! - [`policy`]: what may be touched on a host; [`tls`]: how database servers are spoken to in secret;
+//! - [`policy`]: what may be touched on a host; [`dsn`]: how database servers are named; [`tls`]: how they are spoken to in
+//!   secret;
 //! - [`ledger`]: what must be undone, and how far each fault has come; [`privilege`]: what doing so may need;
 //! - [`event`]: everything that can happen, as it stands on the timeline;
 //! - [`checklist`]: what responders work through; [`incident`]: the engine that they work it with;
@@ -13,6 +14,7 @@
 pub mod checklist;
 pub mod debrief;
 pub mod drill;
+pub mod dsn;
 pub mod event;
 pub mod fault;
 pub mod identity;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::dsn::{self, DsnError};
+use crate::template;
 use crate::units::{HumanDuration, Name};
 
 /// What a probe says.
@@ -159,6 +161,9 @@ pub struct TcpProbe {
     pub timeout: HumanDuration,
 }
 
+/// How a probe's database is named.
+pub const HOW_TO_CONNECT: &str = "write `connect: postgres://…` or `connect: sqlite:PATH`";
+
 /// Runs a query in a read-only transaction and looks at the first column of the first row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -173,6 +178,19 @@ pub struct SqlProbe {
     /// No answer by then is unknown.
     #[serde(default = "two_seconds")]
     pub timeout: HumanDuration,
+}
+
+impl SqlProbe {
+    /// Whether the database is named in a way that can be read; what has placeholders is not known yet.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_connect(&self) -> Result<(), DsnError> {
+        if self.connect.starts_with("sqlite:") || template::names(&self.connect).next().is_some() {
+            return Ok(());
+        }
+        dsn::postgres::read(&self.connect).map(drop)
+    }
 }
 
 /// What a query's first value must be; exactly one key.

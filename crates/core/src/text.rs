@@ -20,6 +20,10 @@ pub fn printable(text: &str) -> String {
 /// an escape character. Line breaks and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> String {
+    // Nearly all text is like that, and a timeline may be long.
+    if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) && !matches!(c, '\n' | '\t') {
@@ -34,6 +38,9 @@ pub fn visible(text: &str) -> String {
 /// JSON in which the same is so, and which means the same: what acts stands only in strings, where it may be escaped.
 #[must_use]
 pub fn visible_json(json: &str) -> String {
+    if json.bytes().all(|byte| byte < 0x7f) {
+        return json.to_owned();
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         // None of them is beyond the first 65,536.
@@ -71,6 +78,37 @@ pub fn redact_dsn(dsn: &str) -> String {
         _ => pair.to_owned(),
     });
     format!("{scheme}://{address}{}", parameters.collect::<String>())
+}
+
+/// A text in which the passwords of URLs and connection strings are hidden, a `*` for each byte, so that places stay.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let ends = |rest: &str, marks: &[char]| {
+        rest.find(|c: char| c.is_whitespace() || marks.contains(&c)).unwrap_or(rest.len())
+    };
+    let mut hidden: Vec<std::ops::Range<usize>> = Vec::new();
+    for (at, mark) in text.match_indices("://") {
+        let begin = at + mark.len();
+        let rest = &text[begin..];
+        let authority = &rest[..ends(rest, &['"'])];
+        let user = authority.rfind('@').map_or("", |end| &authority[..end]);
+        hidden.extend(user.find(':').map(|colon| begin + colon + 1..begin + user.len()));
+    }
+    for (at, word) in text.match_indices("password=") {
+        let begin = at + word.len();
+        let rest = &text[begin..];
+        let length = if rest.starts_with('\'') { end_of_value(rest) } else { ends(rest, &['&', '"', '\'']) };
+        hidden.push(begin..begin + length);
+    }
+    let is_hidden = |at: usize| hidden.iter().any(|range| range.contains(&at));
+    text.char_indices().fold(String::with_capacity(text.len()), |mut out, (at, c)| {
+        if is_hidden(at) {
+            out.extend(std::iter::repeat_n('*', c.len_utf8()));
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 fn is_password(key: &str) -> bool {
@@ -175,6 +213,23 @@ mod tests {
             ("no dsn at all", "no dsn at all"),
         ] {
             assert_eq!(redact_dsn(dsn), shown);
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden_where_they_stand() {
+        for (text, shown) in [
+            (
+                "  sql: { connect: \"postgres://u:s3cr\u{e4}t@h/d\" }",
+                "  sql: { connect: \"postgres://u:*******@h/d\" }",
+            ),
+            ("a: http://h:80/x?y@z # :", "a: http://h:******@z # :"),
+            ("host=h password='s3 cret' user=u", "host=h password=********* user=u"),
+            ("postgres://h?password=s3cret&user=u", "postgres://h?password=******&user=u"),
+            ("a: http://h:80/x # mail@h", "a: http://h:80/x # mail@h"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert_eq!(masked(text).len(), text.len());
         }
     }
 

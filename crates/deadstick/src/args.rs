@@ -27,7 +27,7 @@ pub(crate) use inject::Inject;
 pub(crate) use lab::Lab;
 pub(crate) use probe::Probe;
 pub(crate) use restore::Restore;
-pub(crate) use timeline::{ExportFormat, Timeline};
+pub(crate) use timeline::{ExportFormat, Staged, Timeline};
 
 /// Stage outages, work them with checklists, keep the timeline.
 ///

@@ -5,16 +5,18 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use clap::Parser;
 use deadstick_core::event::Actor;
-use deadstick_core::text::{visible, visible_json};
+use deadstick_core::text::{masked, visible, visible_json};
 use deadstick_runner::incidents;
 use deadstick_runner::recovery::{self, Recovered};
 use deadstick_timeline::{StateDir, StateEnv, StateError};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use crate::args::{Colour, Global};
+use crate::args::{Cli, Colour, Global};
 use crate::exit::{self, Failure};
 
 /// A command's surroundings.
@@ -195,6 +197,18 @@ impl Context {
         }
         failure.code
     }
+}
+
+/// Says what is wrong with a command line, or shows the help that it asks for; the exit code. What is repeated of it tells
+/// no password and moves no terminal.
+pub(crate) fn refuse(error: clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let fit: Vec<String> = words.iter().map(|word| visible(&masked(word))).collect();
+    // The same is wrong with the words as they may be shown, unless making them so has put it right.
+    let error = if fit == words { error } else { Cli::try_parse_from(fit).err().unwrap_or(error) };
+    // A reader who went away does not want it.
+    drop(error.print());
+    ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE })
 }
 
 /// A line of progress: beside a machine's output on stderr, else on stdout.

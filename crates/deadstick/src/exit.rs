@@ -156,6 +156,7 @@ impl From<FaultError> for Failure {
             FaultError::Apply { residue: None, .. } => Self::new(INVALID, message),
             FaultError::Aborted => Self::new(ABORTED, "stopped before it had landed; nothing of it is left"),
             FaultError::Ledger(_) => Self::internal(message).hint(OTHER_STATE),
+            FaultError::Dsn(_) => Self::usage(message),
             _ => Self::internal(message),
         }
     }

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod context;
 mod exit;
+mod fit;
 mod plain;
 mod screen;
 mod terminal;
@@ -19,7 +20,10 @@ use crate::args::{Cli, Command};
 use crate::context::Context;
 
 fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return context::refuse(error),
+    };
     let context = Context::new(global);
     let answer = match command {
         Command::Drill(args) => commands::drill::run(&context, &args),

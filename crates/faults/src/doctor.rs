@@ -6,6 +6,7 @@
 mod host;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::kernel::{Group, Layer, TableEffect, TableSpec};
 use crate::network::links::{self, Link};
 use crate::network::{Netlink, NetlinkError, conntrack, diag, enter, ifb, nft, qdisc};
-use crate::plan::HostFacts;
+use crate::plan::{Fact, HostFacts};
 
 /// The name of tables made only to see whether they can be.
 const TRIAL: &str = "deadstick-doctor";
@@ -65,31 +66,55 @@ pub fn may_change(network: &NetworkIdentity) -> Result<(), String> {
     }
 }
 
-/// What plans depend on.
+/// Everything that plans depend on.
 #[must_use]
 pub fn facts() -> HostFacts {
-    in_a_namespace(|| HostFacts {
-        device_hooks: table(Layer::Device).is_ok(),
-        socket_groups: group().is_ok(),
-        refusals: refusals().is_ok(),
-        redirect: redirect().is_ok(),
-        htb: qdisc::probe_htb().is_ok(),
-        netem: qdisc::probe_netem().is_ok(),
-        forward: forward().is_ok(),
-        relay: false,
-    })
-    .unwrap_or_default()
+    facts_about(&Fact::ALL.iter().copied().collect())
+}
+
+/// Some of what plans depend on: the rest is not tried, and stays untrue. Each waits for the kernel rather than for a
+/// processor, so they are tried at the same time, each in a network of its own.
+#[must_use]
+pub fn facts_about(asked: &BTreeSet<Fact>) -> HostFacts {
+    let mut facts = HostFacts::default();
+    std::thread::scope(|scope| {
+        let answers: Vec<_> = asked
+            .iter()
+            .map(|&fact| (fact, scope.spawn(move || in_this_namespace(|| is_so(fact)))))
+            .collect();
+        for (fact, answer) in answers {
+            facts.set(fact, matches!(answer.join(), Ok(Ok(true))));
+        }
+    });
+    facts
+}
+
+fn is_so(fact: Fact) -> bool {
+    match fact {
+        Fact::DeviceHooks => table(Layer::Device).is_ok(),
+        Fact::SocketGroups => group().is_ok(),
+        Fact::Refusals => refusals().is_ok(),
+        Fact::Redirect => redirect().is_ok(),
+        Fact::Htb => qdisc::probe_htb().is_ok(),
+        Fact::Netem => qdisc::probe_netem().is_ok(),
+        Fact::Forward => forward().is_ok(),
+    }
 }
 
 /// Runs in a fresh network namespace.
 fn in_a_namespace<T: Send>(probe: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| match unshare(CloneFlags::CLONE_NEWNET) {
-            Ok(()) => Ok(probe()),
-            Err(errno) => Err(format!("no network namespace can be made: {errno}")),
-        });
+        let thread = scope.spawn(|| in_this_namespace(probe));
         thread.join().unwrap_or_else(|_| Err("the probe ended without an answer".to_owned()))
     })
+}
+
+/// The same for a thread that was made for it.
+fn in_this_namespace<T>(probe: impl FnOnce() -> T) -> Result<T, String> {
+    match unshare(CloneFlags::CLONE_NEWNET) {
+        Ok(()) => Ok(probe()),
+        Err(errno) => Err(format!("no network namespace can be made: {errno}")),
+    }
 }
 
 /// Name, what needs it, how it is probed, what happens without it.

@@ -2,6 +2,8 @@
 //!
 //! Owns the one error that callers of the injector meet. Errors of single steps live beside their steps.
 
+use deadstick_core::dsn::DsnError;
+
 use crate::injector::Residue;
 use crate::kernel::KernelError;
 use crate::store::LedgerError;
@@ -17,6 +19,9 @@ pub enum FaultError {
         /// What would help.
         hint: String,
     },
+    /// The target's database is named in a way that cannot be read. Nothing was touched.
+    #[error(transparent)]
+    Dsn(#[from] DsnError),
     /// The ledger did not take the entry. Nothing was touched.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -34,8 +34,9 @@ mod sequence;
 pub mod store;
 pub mod undo;
 
+pub use database::check as check_dsn;
 pub use error::FaultError;
 pub use injector::{FaultEvent, FaultStep, Injected, Injector, Observer, Proof, Residue, Settings, StepHook};
-pub use plan::{HostFacts, Plan, PlannedObject, plan};
+pub use plan::{Fact, HostFacts, Plan, PlannedObject, asks, plan};
 pub use store::{LedgerError, LedgerStore};
 pub use undo::{MARK_FILE, Secrets, UndoFailure, Undone, undo};

@@ -132,7 +132,7 @@ pub async fn hold(order: Order, settings: Settings) -> Result<Outcome, FaultErro
             drop(events.send(body));
         }
     });
-    let armed = Injector::arm(deadstick_faults::Settings {
+    let settings = deadstick_faults::Settings {
         program,
         ledger: ledger.path(),
         store: ledger.store(),
@@ -140,8 +140,8 @@ pub async fn hold(order: Order, settings: Settings) -> Result<Outcome, FaultErro
         relay: Some(Arc::new(ProxyRelays)),
         load: Some(Arc::new(OpenLoads)),
         steps: None,
-    })
-    .await;
+    };
+    let armed = Injector::arm_for(settings, &fault).await;
     let (held, residue) = match armed {
         Ok(injector) => {
             let held = hold_with(&injector, fault, target, lease, &mut stop, &mut is_out).await;

@@ -5,7 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use deadstick_core::tls::{self, TlsMode, TlsSettings};
+use deadstick_core::dsn::{self, DsnError, DsnProblem};
+use deadstick_core::tls::{TlsMode, TlsSettings};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
@@ -22,17 +23,16 @@ pub struct Address {
     pub config: Config,
     /// What is.
     pub tls: TlsSettings,
+    files: Files,
 }
 
-/// A DSN that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DsnError {
-    /// What it says about TLS.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-    /// The rest of it.
-    #[error(transparent)]
-    Rest(#[from] tokio_postgres::Error),
+/// What is in the files that a DSN names.
+#[derive(Clone, Debug)]
+enum Files {
+    /// They are read for each connection.
+    Unread,
+    /// They were read.
+    Read(client::Client),
 }
 
 impl Address {
@@ -41,8 +41,27 @@ impl Address {
     /// # Errors
     /// What is wrong with it.
     pub fn read(dsn: &str) -> Result<Self, DsnError> {
-        let (rest, tls) = tls::postgres::take(dsn)?;
-        Ok(Self { config: rest.parse()?, tls })
+        let (rest, tls) = dsn::postgres::read(dsn)?;
+        let config = rest.parse().map_err(|error: tokio_postgres::Error| {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            DsnError::whole(DsnProblem::Client { why })
+        })?;
+        Ok(Self { config, tls, files: Files::Unread })
+    }
+
+    /// Reads the files that it names once and for all, for whoever may not later. What cannot be read is said by the
+    /// connections that need it: one without TLS needs none.
+    pub fn read_files(&mut self) {
+        if self.tls.has_files()
+            && let Ok(client) = client::Client::with_protocol(&self.tls, self.protocol())
+        {
+            self.files = Files::Read(client);
+        }
+    }
+
+    /// The protocol, which must be named where it is not asked first whether TLS is spoken.
+    fn protocol(&self) -> Option<&'static [u8]> {
+        (self.config.get_ssl_negotiation() == SslNegotiation::Direct).then_some(&b"postgresql"[..])
     }
 
     /// Connects. In the mode `prefer` a server with which no handshake succeeds is spoken to without TLS, as libpq does it.
@@ -66,8 +85,8 @@ impl Address {
     ) -> Result<(Client, Connection<Socket, Secret<Socket>>), tokio_postgres::Error> {
         let mut config = self.config.clone();
         config.ssl_mode(mode);
-        let direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
-        config.connect(Maker { settings: self.tls.clone(), direct }).await
+        let (settings, files) = (self.tls.clone(), self.files.clone());
+        config.connect(Maker { settings, files, protocol: self.protocol() }).await
     }
 
     /// A local socket has no TLS, and nobody on the way.
@@ -91,8 +110,8 @@ fn is_of_handshake(error: &tokio_postgres::Error) -> bool {
 #[derive(Clone)]
 struct Maker {
     settings: TlsSettings,
-    /// Without the question whether TLS is spoken: then the protocol must be named.
-    direct: bool,
+    files: Files,
+    protocol: Option<&'static [u8]>,
 }
 
 impl MakeTlsConnect<Socket> for Maker {
@@ -101,14 +120,12 @@ impl MakeTlsConnect<Socket> for Maker {
     type Error = TlsFailure;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Connector, TlsFailure> {
-        let Self { settings, direct } = self.clone();
-        Ok(Connector { settings, direct, host: host.to_owned() })
+        Ok(Connector { maker: self.clone(), host: host.to_owned() })
     }
 }
 
 struct Connector {
-    settings: TlsSettings,
-    direct: bool,
+    maker: Maker,
     host: String,
 }
 
@@ -119,9 +136,12 @@ impl TlsConnect<Socket> for Connector {
 
     fn connect(self, stream: Socket) -> Self::Future {
         Box::pin(async move {
-            // Files are read only now: a connection without TLS needs none.
-            let protocol = self.direct.then_some(&b"postgresql"[..]);
-            let client = client::Client::with_protocol(&self.settings, protocol)?;
+            let Maker { settings, files, protocol } = self.maker;
+            let client = match files {
+                Files::Read(client) => client,
+                // Only now: a connection without TLS needs none.
+                Files::Unread => client::Client::with_protocol(&settings, protocol)?,
+            };
             Ok(Secret(client.secure(&self.host, stream).await?))
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns turning an item's probe keys into a [`Sense`]; leaves the asking to the probes crate.
 
-use crate::probe::{HttpProbe, Probe, ProcessProbe, SqlProbe, TcpProbe};
+use crate::probe::{HOW_TO_CONNECT, HttpProbe, Probe, ProcessProbe, SqlProbe, TcpProbe};
 use crate::source::{Diagnostic, Place};
 use crate::units::HumanDuration;
 
@@ -48,6 +48,10 @@ pub(super) fn sense(file: &mut ItemFile, place: &Place, problems: &mut Vec<Diagn
     };
     if let Some((what, hint)) = missing_target(&probe) {
         problem(what.to_owned(), &at, hint);
+    } else if let Probe::Sql(sql) = &probe
+        && let Err(error) = sql.check_connect()
+    {
+        problem(error.to_string(), &at, HOW_TO_CONNECT);
     }
     if let Some(every) = &file.every
         && every.value < MOST_OFTEN
@@ -90,9 +94,7 @@ fn missing_target(probe: &Probe) -> Option<(&'static str, &'static str)> {
         Probe::Tcp(p) if p.address.trim().is_empty() => {
             Some(("the probe connects to nothing", "write `address: host:port`"))
         }
-        Probe::Sql(p) if p.connect.trim().is_empty() => {
-            Some(("the probe asks no database", "write `connect: postgres://…` or `connect: sqlite:PATH`"))
-        }
+        Probe::Sql(p) if p.connect.trim().is_empty() => Some(("the probe asks no database", HOW_TO_CONNECT)),
         Probe::Sql(p) if p.query.trim().is_empty() => {
             Some(("the probe asks the database nothing", "write `query: \"select …\"`"))
         }

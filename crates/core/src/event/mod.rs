@@ -7,6 +7,7 @@ mod body;
 mod describe;
 mod fault_words;
 mod item;
+mod staged;
 mod subject;
 mod terms;
 
@@ -20,6 +21,7 @@ pub use body::Body;
 pub use describe::{describe, describe_with};
 pub use fault_words::fault_words;
 pub use item::{ItemId, ItemIdError};
+pub use staged::hold_back;
 pub use terms::{AlertLevel, IncidentSeverity, Phase, SliceKind, Verdict};
 
 /// Who did something: a person's name, or [`Actor::tool`].

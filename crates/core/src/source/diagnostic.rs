@@ -102,7 +102,7 @@ impl Diagnostic {
             .primary_title(title)
             .elements(std::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
         let bytes = self.caret();
-        let (file, text) = (crate::text::printable(&self.file), without_c1(&self.text));
+        let (file, text) = (crate::text::printable(&self.file), without_c1(&crate::text::masked(&self.text)));
         if let Some(bytes) = bytes {
             let snippet = Snippet::source(text.as_str())
                 .path(file.as_str())

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::Staged;
+
 /// `deadstick respond`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  deadstick respond                       the newest incident\n  \
@@ -74,4 +76,6 @@ pub(crate) enum Incident {
 pub(crate) struct Debrief {
     /// Which incident [default: the newest]
     pub(crate) incident: Option<String>,
+    #[command(flatten)]
+    pub(crate) staged: Staged,
 }

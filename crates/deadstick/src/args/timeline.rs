@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use deadstick_core::units::HumanDuration;
 
 /// `deadstick timeline`
@@ -12,6 +12,8 @@ pub(crate) enum Timeline {
     Show {
         /// Which incident [default: the newest]
         incident: Option<String>,
+        #[command(flatten)]
+        staged: Staged,
     },
     /// Add a note, perhaps back-dated
     Add {
@@ -37,6 +39,8 @@ pub(crate) enum Timeline {
         /// Write to this file instead of stdout
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        staged: Staged,
     },
     /// Check that nothing was changed, dropped or reordered; exit 8 if so
     Verify {
@@ -48,6 +52,14 @@ pub(crate) enum Timeline {
         /// Which incident [default: the newest]
         incident: Option<String>,
     },
+}
+
+/// Whether what a drill has staged is told while it lasts.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Staged {
+    /// Tell what a drill has staged while it still lasts, too: for its facilitator, not for its responders
+    #[arg(long)]
+    pub(crate) facilitator: bool,
 }
 
 /// Export formats.

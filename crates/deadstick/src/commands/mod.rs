@@ -13,6 +13,7 @@ pub(crate) mod playbook;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 pub(crate) mod respond;
+pub(crate) mod staged;
 pub(crate) mod timeline;
 pub(crate) mod watch;
 pub(crate) mod words;

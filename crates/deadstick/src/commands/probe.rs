@@ -1,8 +1,8 @@
 //! `deadstick probe`: one probe by hand. Satisfied is exit 0; unsatisfied and unknown are both a no.
 
 use deadstick_core::probe::{
-    Answer as ProbeAnswer, HttpExpectation, HttpMethod, HttpProbe, Probe, ProcessProbe, ProcessState,
-    SqlExpectation, SqlProbe, TcpProbe,
+    Answer as ProbeAnswer, HOW_TO_CONNECT, HttpExpectation, HttpMethod, HttpProbe, Probe, ProcessProbe,
+    ProcessState, SqlExpectation, SqlProbe, TcpProbe,
 };
 use deadstick_core::units::HumanDuration;
 use deadstick_probes::{Context as ProbeContext, Prober};
@@ -22,7 +22,9 @@ pub(crate) fn run(context: &Context, args: args::Probe) -> Answer {
         }
         args::Probe::Tcp { address, timeout } => Probe::Tcp(TcpProbe { address, timeout }),
         args::Probe::Sql { connect, query, equals, timeout } => {
-            Probe::Sql(SqlProbe { connect, query, expect: equals.map(SqlExpectation::Equals), timeout })
+            let sql = SqlProbe { connect, query, expect: equals.map(SqlExpectation::Equals), timeout };
+            sql.check_connect().map_err(|error| Failure::usage(error).hint(HOW_TO_CONNECT))?;
+            Probe::Sql(sql)
         }
         args::Probe::Process { pid } => Probe::Process(ProcessProbe {
             pid: Some(pid),

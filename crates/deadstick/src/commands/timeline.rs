@@ -1,6 +1,6 @@
 //! `deadstick timeline`: shown, added to, exported, verified, sealed.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -9,19 +9,20 @@ use deadstick_core::event::describe;
 use deadstick_core::incident::Act;
 use deadstick_core::text::printable;
 use deadstick_core::units::HumanDuration;
-use deadstick_runner::incidents;
 use deadstick_runner::session::{Session, now};
 use deadstick_timeline::export::{self, CsvMode, Detail};
 use deadstick_timeline::verify;
 
-use crate::args::{self, ExportFormat};
+use super::staged::{self, Seen};
+use crate::args::{self, ExportFormat, Staged};
 use crate::context::Context;
-use crate::exit::{Answer, DONE, Failure, NO};
+use crate::exit::{Answer, DONE, Failure, NO, REFUSED};
+use crate::fit::Fit;
 
 /// Carries out one of the subcommands.
 pub(crate) fn run(context: &Context, args: args::Timeline) -> Answer {
     match args {
-        args::Timeline::Show { incident } => show(context, incident.as_deref()),
+        args::Timeline::Show { incident, staged } => show(context, incident.as_deref(), staged),
         args::Timeline::Add { text, incident, ago } => {
             let dir = context.incident(incident.as_deref())?;
             let occurred = ago.map(moment_before_now).transpose()?;
@@ -32,11 +33,13 @@ pub(crate) fn run(context: &Context, args: args::Timeline) -> Answer {
             })?;
             Ok(DONE)
         }
-        args::Timeline::Export { incident, format, raw, output } => {
+        args::Timeline::Export { incident, format, raw, output, staged } => {
             let dir = context.incident(incident.as_deref())?;
-            let form = Form { format, raw, full: context.verbose() };
+            let stdout = std::io::stdout();
+            let to_terminal = output.is_none() && stdout.is_terminal();
+            let form = Form { format, raw, full: context.verbose(), staged, to_terminal };
             match output {
-                None => export_to(context, &dir, form, std::io::stdout().lock())?,
+                None => export_to(context, &dir, form, stdout.lock())?,
                 Some(path) => {
                     let file = std::fs::File::create(&path).map_err(|error| {
                         Failure::internal(format!("cannot write {}: {error}", path.display()))
@@ -100,31 +103,57 @@ struct Form {
     format: ExportFormat,
     raw: bool,
     full: bool,
+    staged: Staged,
+    to_terminal: bool,
 }
 
 fn export_to(context: &Context, dir: &Path, form: Form, out: impl Write) -> Result<(), Failure> {
     let mut out = BufWriter::new(out);
-    let records = || incidents::records(dir);
-    match form.format {
-        ExportFormat::Markdown => {
-            let detail = if form.full { Detail::Full } else { Detail::Summary };
-            export::markdown(&records()?, detail, &mut out).map_err(Failure::internal)?;
+    if form.format == ExportFormat::Jsonl {
+        return export_lines(context, dir, form, out);
+    }
+    let Seen { records, remark } = staged::read(dir, form.staged)?;
+    let mut fit = Fit::text(&mut out);
+    if form.format == ExportFormat::Markdown {
+        let detail = if form.full { Detail::Full } else { Detail::Summary };
+        export::markdown(&records, detail, &mut fit).map_err(Failure::internal)?;
+        if let Some(remark) = &remark {
+            writeln!(fit, "\n{remark}").map_err(Failure::internal)?;
         }
-        ExportFormat::Csv => {
-            let mode = if form.raw { CsvMode::Raw } else { CsvMode::Spreadsheet };
-            export::csv(&records()?, mode, &mut out).map_err(Failure::internal)?;
-        }
-        ExportFormat::Jsonl => {
-            for damage in export::jsonl(dir, &mut out).map_err(Failure::internal)? {
-                context.warn(&format!("left out: {damage}"));
-            }
-        }
+    } else {
+        let mode = if form.raw { CsvMode::Raw } else { CsvMode::Spreadsheet };
+        export::csv(&records, mode, &mut fit).map_err(Failure::internal)?;
+    }
+    fit.flush().map_err(Failure::internal)?;
+    if let Some(remark) = remark {
+        context.warn(&remark);
+    }
+    Ok(())
+}
+
+/// The log's own lines: all of them, or their chains would be broken, and as they are, so that they can be read back.
+fn export_lines(context: &Context, dir: &Path, form: Form, mut out: impl Write) -> Result<(), Failure> {
+    if let Some(remark) = staged::read(dir, form.staged)?.remark {
+        return Err(
+            Failure::new(REFUSED, "a log is exported as a whole, and its drill still lasts").hint(remark)
+        );
+    }
+    let damages = if form.to_terminal {
+        let mut fit = Fit::json(&mut out);
+        let damages = export::jsonl(dir, &mut fit).map_err(Failure::internal)?;
+        fit.flush().map_err(Failure::internal)?;
+        damages
+    } else {
+        export::jsonl(dir, &mut out).map_err(Failure::internal)?
+    };
+    for damage in damages {
+        context.warn(&format!("left out: {damage}"));
     }
     out.flush().map_err(Failure::internal)
 }
 
-fn show(context: &Context, incident: Option<&str>) -> Answer {
-    let records = incidents::records(&context.incident(incident)?)?;
+fn show(context: &Context, incident: Option<&str>, staged: Staged) -> Answer {
+    let Seen { records, remark } = staged::read(&context.incident(incident)?, staged)?;
     context.answer(&records, || {
         let line = |record: &deadstick_core::event::Record| {
             let event = &record.event;
@@ -139,5 +168,8 @@ fn show(context: &Context, incident: Option<&str>) -> Answer {
         };
         records.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
+    if let Some(remark) = remark {
+        context.warn(&remark);
+    }
     Ok(DONE)
 }

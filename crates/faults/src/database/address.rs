@@ -1,17 +1,21 @@
 //! Where a server is and who comes: DSNs of the form `scheme://user:password@host:port/database?parameters`.
 //!
-//! Owns reading them and writing them without the password, and the connection. What parameters about TLS mean is core's to
-//! say. PostgreSQL's own DSNs are beside their client library.
+//! Owns what `MySQL` and Redis make of them, writing them without the password, and the connection. Leaves their parts, and
+//! what parameters about TLS mean, to core. PostgreSQL's own DSNs are beside their client library.
 
-use deadstick_core::text::{percent_decoded, percent_encoded};
+use deadstick_core::dsn::{DsnError, DsnProblem, Url};
+use deadstick_core::text::percent_encoded;
 use deadstick_core::tls::{TlsMode, TlsSettings, mysql, redis};
 use deadstick_tls::{Client, Stream, TlsFailure};
 use tokio::net::TcpStream;
 
 use super::{Server, absolute};
 
+/// The schemes of servers whose DSNs have this form and no other.
+const SCHEMES: &[&str] = &["mysql", "mariadb", "redis", "rediss"];
+
 /// A DSN, read.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) server: Server,
     pub(crate) user: String,
@@ -20,6 +24,8 @@ pub(crate) struct Address {
     pub(crate) port: u16,
     pub(crate) database: String,
     pub(crate) tls: TlsSettings,
+    /// What is in the files that it names, where they were read beforehand.
+    files: Option<Client>,
 }
 
 impl std::fmt::Debug for Address {
@@ -30,59 +36,43 @@ impl std::fmt::Debug for Address {
 
 impl Address {
     /// Reads a DSN. The error says what is wrong and repeats nothing that may be secret.
-    pub(crate) fn read(dsn: &str) -> Result<Self, String> {
-        let (scheme, rest) = dsn.split_once("://").ok_or("the DSN has no scheme such as redis://")?;
-        let (server, port, secured) = match scheme {
+    pub(crate) fn read(dsn: &str) -> Result<Self, DsnError> {
+        let url = Url::split(dsn).ok_or_else(|| DsnError::whole(DsnProblem::NoScheme(SCHEMES)))?;
+        let (server, port, secured) = match url.scheme {
             "mysql" | "mariadb" => (Server::Mysql, 3306, false),
             "redis" => (Server::Redis, 6379, false),
             "rediss" => (Server::Redis, 6379, true),
-            other => return Err(format!("the DSN's scheme {other:?} is not known")),
+            _ => return Err(DsnError { problem: DsnProblem::Scheme(SCHEMES), at: Some(1) }),
         };
-        let (rest, mark) = split_mark(rest);
-        let insecure = match (server, mark) {
-            (_, None) => false,
-            (Server::Redis, Some("insecure")) => true,
-            (_, Some(_)) => {
-                return Err("the DSN has a # that means nothing here (write %23 for itself)".to_owned());
-            }
+        let insecure = url.mark(if server == Server::Redis { &["insecure"] } else { &[] })?.is_some();
+        let (password, host) = (url.password()?, url.host()?);
+        let parameters = url.parameters()?;
+        let (tls, others) = match server {
+            Server::Redis => redis::read(secured, insecure, parameters)?,
+            _ => mysql::read(parameters)?,
         };
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (who, whereto) = address.rsplit_once('@').unwrap_or(("", address));
-        let (user, password) = match who.split_once(':') {
-            Some((user, password)) => (user, Some(decoded(password)?)),
-            None => (who, None),
-        };
-        let (place, database) = whereto.split_once('/').unwrap_or((whereto, ""));
-        let (host, digits) = match place.strip_prefix('[') {
-            Some(six) => six.split_once(']').ok_or("the DSN's IPv6 address has no closing bracket")?,
-            None => place.split_at(place.find(':').unwrap_or(place.len())),
-        };
-        let port = match digits.strip_prefix(':') {
-            Some(digits) => digits.parse().map_err(|_| format!("the DSN's port {digits:?} is no port"))?,
-            None if digits.is_empty() => port,
-            None => return Err("the DSN has something between its address and its port".to_owned()),
-        };
-        if host.is_empty() {
-            return Err("the DSN names no host".to_owned());
-        }
-        let parameters = parameters(query)?;
-        let read = match server {
-            Server::Redis => redis::read(secured, insecure, parameters),
-            _ => mysql::read(parameters),
-        };
-        let (tls, others) = read.map_err(|error| error.to_string())?;
-        if let Some((key, _)) = others.first() {
-            return Err(format!("the DSN's parameter {key:?} is not known"));
+        let known: &[_] = if server == Server::Redis { &redis::OPTIONS } else { &mysql::OPTIONS };
+        if let Some(parameter) = others.first() {
+            return Err(parameter.unknown(known));
         }
         Ok(Self {
             server,
-            user: decoded(user)?,
-            password: password.filter(|password| !password.is_empty()),
-            host: host.to_owned(),
-            port,
-            database: decoded(database)?,
+            user: url.user()?,
+            password,
+            host: host.name.to_owned(),
+            port: host.port.unwrap_or(port),
+            database: url.database()?,
             tls: absolute(tls)?,
+            files: None,
         })
+    }
+
+    /// Reads the files that it names once and for all, for whoever may not later. What cannot be read is said by the
+    /// connections that need it.
+    pub(crate) fn read_files(&mut self) {
+        if self.tls.has_files() {
+            self.files = Client::new(&self.tls).ok();
+        }
     }
 
     /// What the ledger may hold, and what people may see.
@@ -131,35 +121,12 @@ impl Address {
 
     /// Makes a connection one that nobody else can read.
     pub(crate) async fn secure(&self, stream: TcpStream) -> Result<Stream, TlsFailure> {
-        let client = Client::new(&self.tls)?;
+        let client = match &self.files {
+            Some(client) => client.clone(),
+            None => Client::new(&self.tls)?,
+        };
         Ok(Stream::Secret(Box::new(client.secure(&self.host, stream).await?)))
     }
-}
-
-/// What is behind a `#`; one before the host is part of a password.
-fn split_mark(rest: &str) -> (&str, Option<&str>) {
-    let host = rest.rfind('@').map_or(0, |at| at + 1);
-    match rest[host..].find('#') {
-        Some(at) => (&rest[..host + at], Some(&rest[host + at + 1..])),
-        None => (rest, None),
-    }
-}
-
-fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decoded(key)?, decoded(value)?))
-        })
-        .collect()
-}
-
-/// Percent signs stand for bytes.
-fn decoded(text: &str) -> Result<String, String> {
-    percent_decoded(text).ok_or_else(|| {
-        "the DSN has a percent sign that stands for no character (write %25 for itself)".to_owned()
-    })
 }
 
 #[cfg(test)]
@@ -184,24 +151,36 @@ mod tests {
             assert_eq!(format!("{address:?}"), shown);
             assert_eq!(address.password.as_deref(), password, "{dsn}");
             let again = Address::read(shown).expect(shown);
-            assert_eq!(again, Address { password: None, ..address });
+            assert_eq!((again.without_password().as_str(), again.password), (shown, None));
+            assert_eq!(
+                (again.tls, again.user, again.database),
+                (address.tls, address.user, address.database)
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_read_is_said_without_the_secret() {
-        for (dsn, word) in [
-            ("redis://:s3cret@h#insecure", "rediss"),
-            ("mysql://u:s3cret@h#insecure", "#"),
-            ("mysql://u:s3cret@h/db?ssl-mode=all", "VERIFY_IDENTITY"),
-            ("mysql://u:s3cret@h/db?ssl_mode=required", "ssl_mode"),
-            ("mysql://u:s3cret@h:x/db", "port"),
-            ("mysql://u:s3cret%zz@h", "percent"),
-            ("mysql://u:s3cret@/db", "host"),
-            ("redis://u:s3cret@[::1", "bracket"),
+        for (dsn, word, at) in [
+            ("redis://:s3cret@h#insecure", "rediss", None),
+            ("mysql://u:s3cret@h#insecure", "#", Some(19)),
+            ("mysql://u:s3cret@h/db?ssl-mode=all", "VERIFY_IDENTITY", Some(32)),
+            ("mysql://u:s3cret@h/db?ssl_mode=required", "did you mean ssl-mode?", Some(23)),
+            ("mysql://u:s3cret@h/db?ssl-mode=REQUIRED&wait=1", "not known", Some(41)),
+            ("mysql://u:s3cret@h:x/db", "port", Some(20)),
+            ("mysql://u:s3cret", "port", Some(11)),
+            ("mysql://u:s3/cret@h:s3cret", "port", Some(21)),
+            ("mysql://u:s3cret%zz@h", "percent", Some(17)),
+            ("mysql://u:s3cret@/db", "host", Some(18)),
+            ("redis://u:s3cret@[::1", "bracket", Some(18)),
+            ("redis://u:s3cret@[::1]x", "between", Some(23)),
+            ("s3cret", "redis://", None),
+            ("s3cret://h", "redis://", Some(1)),
         ] {
-            let why = Address::read(dsn).expect_err(dsn);
+            let error = Address::read(dsn).expect_err(dsn);
+            let why = error.to_string();
             assert!(why.contains(word) && !why.contains("s3cret"), "{dsn}: {why}");
+            assert_eq!(error.at, at, "{dsn}: {why}");
         }
     }
 

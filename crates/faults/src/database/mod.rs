@@ -10,8 +10,8 @@ pub(crate) mod redis;
 
 use std::time::Duration;
 
+use deadstick_core::dsn::{DsnError, DsnProblem};
 use deadstick_core::fault::{Fault, ResolvedTarget};
-use deadstick_core::text::redact_dsn;
 use deadstick_core::tls::TlsSettings;
 
 use crate::error::FaultError;
@@ -69,10 +69,11 @@ impl Server {
 
 /// The target's database, whatever server it is on.
 pub(crate) fn any(fault: &Fault, target: &ResolvedTarget) -> Result<(Server, String), FaultError> {
-    let hint = "write postgres://…, mysql://… or redis://…";
     let what = || format!("{} needs a database, and {} has none", fault.kind(), target.name);
-    let dsn = target.dsn.clone().ok_or_else(|| FaultError::refused(what(), hint))?;
-    let unknown = || FaultError::refused(format!("{} is no DSN of a known kind", redact_dsn(&dsn)), hint);
+    let none = || FaultError::refused(what(), "write postgres://…, mysql://… or redis://…");
+    let dsn = target.dsn.clone().ok_or_else(none)?;
+    check(&dsn)?;
+    let unknown = || DsnError::whole(DsnProblem::NoScheme(SCHEMES));
     Ok((Server::of(&dsn).ok_or_else(unknown)?, dsn))
 }
 
@@ -94,10 +95,27 @@ pub(crate) fn on(wanted: Server, fault: &Fault, target: &ResolvedTarget) -> Resu
 }
 
 /// The files that a DSN names, found from whichever folder it is read again: the guardian's, or that of the next boot.
-fn absolute(tls: TlsSettings) -> Result<TlsSettings, String> {
+fn absolute(tls: TlsSettings) -> Result<TlsSettings, DsnError> {
     tls.with_paths(|path| {
-        std::path::absolute(&path).map_err(|error| format!("cannot say where {} is: {error}", path.display()))
+        let folder = |error: std::io::Error| DsnProblem::Folder { why: error.to_string() };
+        std::path::absolute(&path).map_err(|error| DsnError::whole(folder(error)))
     })
+}
+
+/// Every scheme there is.
+const SCHEMES: &[&str] = &["postgres", "postgresql", "mysql", "mariadb", "redis", "rediss"];
+
+/// Whether a DSN can be read, of whichever kind of server.
+///
+/// # Errors
+/// Why not, and where.
+pub fn check(dsn: &str) -> Result<(), DsnError> {
+    match Server::of(dsn) {
+        Some(Server::Postgres) => postgres::address(dsn).map(drop),
+        Some(Server::Mysql | Server::Redis) => address::Address::read(dsn).map(drop),
+        None if dsn.contains("://") => Err(DsnError { problem: DsnProblem::Scheme(SCHEMES), at: Some(1) }),
+        None => Err(DsnError::whole(DsnProblem::NoScheme(SCHEMES))),
+    }
 }
 
 /// Whether an error of a connection says that nothing listens there: the server ended, and what it held with it.

@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
+use deadstick_core::dsn::DsnError;
 use deadstick_core::identity::BackendIdentity;
 use deadstick_core::ledger::ServerIdentity;
 use deadstick_core::tls;
 pub(crate) use deadstick_tls::postgres::Address;
-use deadstick_tls::postgres::DsnError;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::config::{ChannelBinding, Host, SslNegotiation};
@@ -20,11 +20,8 @@ use super::{absolute, nobody_listens};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
     /// The DSN cannot be read.
-    #[error("cannot read the DSN: {}", chain(.0))]
-    Dsn(#[source] DsnError),
-    /// The DSN names a file, and nobody knows in which folder.
-    #[error("{0}")]
-    Folder(String),
+    #[error(transparent)]
+    Dsn(#[from] DsnError),
     /// The server said no, or nothing is there.
     #[error("PostgreSQL: {}", chain(.0))]
     Server(#[from] tokio_postgres::Error),
@@ -60,17 +57,16 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// Reads a DSN.
-pub(crate) fn address(dsn: &str) -> Result<Address, DatabaseError> {
-    let mut address = Address::read(dsn).map_err(DatabaseError::Dsn)?;
-    address.tls = absolute(address.tls).map_err(DatabaseError::Folder)?;
+pub(crate) fn address(dsn: &str) -> Result<Address, DsnError> {
+    let mut address = Address::read(dsn)?;
+    address.tls = absolute(address.tls)?;
     address.config.connect_timeout(PATIENCE);
     Ok(address)
 }
 
-/// Whether a DSN leads to a socket in the file system; none that cannot be read leads anywhere.
-pub(crate) fn is_by_file(dsn: &str) -> bool {
-    let hosts = Address::read(dsn).map(|address| address.config.get_hosts().to_vec()).unwrap_or_default();
-    hosts.iter().any(|host| matches!(host, Host::Unix(_)))
+/// Whether the way there is a socket in the file system.
+pub(crate) fn is_by_file(address: &Address) -> bool {
+    address.config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_)))
 }
 
 /// The password in a DSN.
@@ -79,7 +75,7 @@ pub(crate) fn password(address: &Address) -> Option<String> {
 }
 
 /// The DSN in words and values, without its password: what the ledger may hold.
-pub(crate) fn without_password(Address { config, tls }: &Address) -> String {
+pub(crate) fn without_password(Address { config, tls, .. }: &Address) -> String {
     let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     let hosts: Vec<String> = config
         .get_hosts()

@@ -24,12 +24,11 @@ const OTHER_FILES: u64 = 32;
 
 pub(super) async fn hold(
     order: &Order,
-    dsn: &str,
+    mut address: Address,
     leave: u32,
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: DatabaseError| error.to_string();
-    let mut address = database::address(dsn).map_err(text)?;
     address.config.application_name(&order.application);
     let counter = database::connect(&address).await.map_err(text)?;
     let version = database::version(&counter).await.map_err(text)?;

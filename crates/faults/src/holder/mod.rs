@@ -17,12 +17,14 @@ mod postgres;
 pub(crate) mod redis;
 mod sqlite;
 pub(crate) mod stress;
+mod way;
 
 use std::io::{self, BufRead, Write};
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use deadstick_core::dsn::DsnError;
 use deadstick_core::fault::{FileLockCall, LockMode, RedisCommands};
 use deadstick_core::identity::NetworkIdentity;
 use deadstick_core::ledger::SessionIdentity;
@@ -32,11 +34,11 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::database::postgres::is_by_file;
 use crate::kernel::Place;
 use crate::means::postgres::held::Held;
 use crate::privileges::{self, Heirs};
 use crate::process;
+use way::Way;
 
 /// What is to be held.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,16 +95,11 @@ impl What {
     }
 
     /// What a holder needs until it holds this: to enter a network, or to reach what belongs to others.
-    fn privileges(&self) -> Privileges {
+    fn privileges(&self, way: &Way) -> Privileges {
         let to_write = |path: &Path| (!privileges::may_write_without(path)).then_some(Privilege::DacOverride);
         match self {
-            Self::Postgres { dsn, .. }
-            | Self::Crowd { dsn, .. }
-            | Self::Mysql { dsn, .. }
-            | Self::Redis { dsn, .. } => {
-                // Certificates and keys are in files, too.
-                let has_files = ["ssl", "tls"].iter().any(|word| dsn.contains(word));
-                (has_files || is_by_file(dsn)).then_some(Privilege::DacOverride).into_iter().collect()
+            Self::Postgres { .. } | Self::Crowd { .. } | Self::Mysql { .. } | Self::Redis { .. } => {
+                way.is_by_file().then_some(Privilege::DacOverride).into_iter().collect()
             }
             Self::Port { .. } => {
                 [Privilege::SysAdmin, Privilege::SysPtrace, Privilege::NetBindService].into()
@@ -145,7 +142,8 @@ pub fn main() -> u8 {
     let order = io::stdin().lock().read_line(&mut first).ok().and_then(|_| serde_json::from_str(&first).ok());
     let Some(order): Option<Order> = order else { return 2 };
     // Before there is a second thread. What the kernel refuses, `doctor` says.
-    let needed = order.what.privileges();
+    let way = Way::of(&order.what);
+    let needed = way.as_ref().map_or_else(|_| Privileges::new(), |way| order.what.privileges(way));
     // Who holds something needs nothing any more, and gives up the rest then: see `say_held`.
     let heirs =
         if needed.is_empty() || order.what.is_needed_to_the_end() { Heirs::Nobody } else { Heirs::Ours };
@@ -163,7 +161,7 @@ pub fn main() -> u8 {
     let code = runtime.block_on(async {
         let over = Duration::from_millis(order.ends_boottime_ms.saturating_sub(process::boottime_ms()));
         tokio::select! {
-            held = hold(&order, &mut inbox) => match held {
+            held = hold(&order, way, &mut inbox) => match held {
                 Ok(()) => 0,
                 Err(why) => u8::from(say(&Said::Failed { why }).is_err()) + 1,
             },
@@ -175,12 +173,17 @@ pub fn main() -> u8 {
     code
 }
 
-async fn hold(order: &Order, inbox: &mut mpsc::UnboundedReceiver<String>) -> Result<(), String> {
+async fn hold(
+    order: &Order,
+    way: Result<Way, DsnError>,
+    inbox: &mut mpsc::UnboundedReceiver<String>,
+) -> Result<(), String> {
+    let way = way.map_err(|error| error.to_string())?;
     match &order.what {
-        What::Postgres { dsn, held } => postgres::hold(order, dsn, held, inbox).await,
-        What::Crowd { dsn, leave } => crowd::hold(order, dsn, *leave, inbox).await,
-        What::Mysql { dsn, table, mode } => mysql::hold(order, dsn, table, *mode, inbox).await,
-        What::Redis { dsn, commands } => redis::hold(order, dsn, *commands, inbox).await,
+        What::Postgres { held, .. } => postgres::hold(order, way.postgres()?, held, inbox).await,
+        What::Crowd { leave, .. } => crowd::hold(order, way.postgres()?, *leave, inbox).await,
+        What::Mysql { table, mode, .. } => mysql::hold(order, &way.other()?, table, *mode, inbox).await,
+        What::Redis { commands, .. } => redis::hold(order, &way.other()?, *commands, inbox).await,
         What::FileLock { path, by, mode } => file_lock::hold(order, path, *by, *mode, inbox).await,
         What::Fill { file, reserve } => fill::hold(file, *reserve, inbox).await,
         What::Write { folder } => fill::write(folder, inbox).await,

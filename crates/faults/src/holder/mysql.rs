@@ -13,14 +13,14 @@ use crate::means::mysql::sql_mode;
 
 pub(super) async fn hold(
     order: &Order,
-    dsn: &str,
+    address: &Address,
     name: &str,
     mode: LockMode,
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: MysqlError| error.to_string();
     let table = table(name)?;
-    let mut session = Session::open(&Address::read(dsn)?).await.map_err(text)?;
+    let mut session = Session::open(address).await.map_err(text)?;
     let connection = prepare(&mut session, order).await.map_err(text)?;
     // Whether it is there, and may be read.
     session.query(&format!("select 1 from {table} where 1 = 0")).await.map_err(text)?;

@@ -4,18 +4,17 @@ use tokio::sync::mpsc;
 use tokio_postgres::Client;
 
 use super::{Order, go, left, patience, say_held};
-use crate::database::postgres::{self as database, DatabaseError, limited};
+use crate::database::postgres::{self as database, Address, DatabaseError, limited};
 use crate::means::postgres::held::Held;
 use deadstick_core::ledger::SessionIdentity;
 
 pub(super) async fn hold(
     order: &Order,
-    dsn: &str,
+    mut address: Address,
     held: &Held,
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: DatabaseError| error.to_string();
-    let mut address = database::address(dsn).map_err(text)?;
     address.config.application_name(&order.application);
     let client = database::connect(&address).await.map_err(text)?;
     database::limit(&client, left(order), patience(order)).await.map_err(text)?;

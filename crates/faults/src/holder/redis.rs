@@ -18,13 +18,13 @@ const AGAIN: Duration = Duration::from_millis(400);
 
 pub(super) async fn hold(
     order: &Order,
-    dsn: &str,
+    address: &Address,
     commands: RedisCommands,
     inbox: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     let text = |error: RedisError| error.to_string();
     let mut asked_to_end = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut session = Session::open(&Address::read(dsn)?, PATIENCE).await.map_err(text)?;
+    let mut session = Session::open(address, PATIENCE).await.map_err(text)?;
     if !go(None, inbox).await? {
         return Ok(());
     }

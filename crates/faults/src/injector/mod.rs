@@ -11,6 +11,7 @@ mod live;
 mod retract;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +25,7 @@ use crate::error::FaultError;
 use crate::kernel::{Kernel, Linux};
 use crate::load::LoadFactory;
 use crate::means::Cancel;
-use crate::plan::{HostFacts, plan};
+use crate::plan::{Fact, HostFacts, asks, plan};
 use crate::process;
 use crate::relay::RelayFactory;
 use crate::store::LedgerStore;
@@ -71,22 +72,80 @@ pub struct Injector {
 struct Shared {
     settings: Settings,
     kernel: Arc<dyn Kernel>,
-    host: HostFacts,
+    host: tokio::sync::Mutex<Known>,
     owner: ProcessIdentity,
     guard: Mutex<Option<Arc<Guard>>>,
     live: Mutex<Vec<Arc<Live>>>,
     closing: Cancel,
 }
 
+/// What is known of this host so far.
+struct Known {
+    facts: HostFacts,
+    asked: BTreeSet<Fact>,
+}
+
+impl Known {
+    fn nothing(settings: &Settings) -> Self {
+        Self {
+            facts: HostFacts { relay: settings.relay.is_some(), ..HostFacts::default() },
+            asked: BTreeSet::new(),
+        }
+    }
+
+    fn learn(&mut self, asked: &BTreeSet<Fact>, facts: &HostFacts) {
+        for fact in asked {
+            self.facts.set(*fact, facts.has(*fact));
+        }
+        self.asked.extend(asked);
+    }
+}
+
+impl Shared {
+    /// What this host can do, as far as it is asked for.
+    async fn facts(&self, wanted: BTreeSet<Fact>) -> Result<HostFacts, FaultError> {
+        let mut known = self.host.lock().await;
+        let missing: BTreeSet<Fact> = wanted.difference(&known.asked).copied().collect();
+        if !missing.is_empty() {
+            let looking = tokio::task::spawn_blocking(move || (doctor::facts_about(&missing), missing));
+            let (facts, missing) = looking.await.map_err(|_| FaultError::Lost)?;
+            known.learn(&missing, &facts);
+        }
+        Ok(known.facts)
+    }
+}
+
 impl Injector {
-    /// Starts the guardian and waits until it listens.
+    /// Starts the guardian and waits until it listens. What this host can do is found out for each fault that asks for it.
     ///
     /// # Errors
     /// The guardian does not start.
     pub async fn arm(settings: Settings) -> Result<Self, FaultError> {
-        let facts = tokio::task::spawn_blocking(doctor::facts).await.map_err(|_| FaultError::Lost)?;
-        let host = HostFacts { relay: settings.relay.is_some(), ..facts };
-        Self::arm_on(settings, Arc::new(Linux), host).await
+        let known = Known::nothing(&settings);
+        Self::arm_knowing(settings, Arc::new(Linux), known).await
+    }
+
+    /// The same for one fault: what it asks for is found out while the guardian starts.
+    ///
+    /// # Errors
+    /// The guardian does not start.
+    pub async fn arm_for(settings: Settings, fault: &Fault) -> Result<Self, FaultError> {
+        let injector = Self::arm(settings);
+        let asked = asks(fault);
+        let looking = tokio::task::spawn_blocking(move || (doctor::facts_about(&asked), asked));
+        let injector = injector.await?;
+        let (facts, asked) = looking.await.map_err(|_| FaultError::Lost)?;
+        injector.shared.host.lock().await.learn(&asked, &facts);
+        Ok(injector)
+    }
+
+    /// Finds out in the background whatever any fault may ask for, so that none waits for it.
+    pub fn look_ahead(&self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            // What cannot be found out is asked again by the fault that needs it, and said there.
+            drop(shared.facts(Fact::ALL.iter().copied().collect()).await);
+        });
     }
 
     /// The same on a given kernel, with what it can do.
@@ -98,12 +157,21 @@ impl Injector {
         kernel: Arc<dyn Kernel>,
         host: HostFacts,
     ) -> Result<Self, FaultError> {
+        let known = Known { facts: host, asked: Fact::ALL.iter().copied().collect() };
+        Self::arm_knowing(settings, kernel, known).await
+    }
+
+    async fn arm_knowing(
+        settings: Settings,
+        kernel: Arc<dyn Kernel>,
+        known: Known,
+    ) -> Result<Self, FaultError> {
         let guard = Arc::new(Guard::start(&settings.program, &settings.ledger).await?);
         let owner = process::me().map_err(|error| FaultError::Guardian(error.to_string()))?;
         let shared = Shared {
             settings,
             kernel,
-            host,
+            host: tokio::sync::Mutex::new(known),
             owner,
             guard: Mutex::new(Some(Arc::clone(&guard))),
             live: Mutex::default(),
@@ -118,12 +186,6 @@ impl Injector {
             }
         });
         Ok(injector)
-    }
-
-    /// What this host can do.
-    #[must_use]
-    pub fn host(&self) -> &HostFacts {
-        &self.shared.host
     }
 
     /// The guardian's process.
@@ -144,8 +206,8 @@ impl Injector {
     ) -> Result<Injected, FaultError> {
         let shared = Arc::clone(&self.shared);
         let task = tokio::spawn(async move {
-            let plan = plan(&fault, &target, lease, &shared.host)?;
-            shared.inject(plan).await
+            let host = shared.facts(asks(&fault)).await?;
+            shared.inject(plan(&fault, &target, lease, &host)?).await
         });
         task.await.map_err(|_| FaultError::Lost)?
     }

@@ -69,8 +69,7 @@ impl Means for Locked {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
             let Self { dsn, table, mode } = self.clone();
-            let address =
-                Address::read(&dsn).map_err(|why| FaultError::refused(why, "see the DSN of the target"))?;
+            let address = Address::read(&dsn)?;
             let holder = site.holder(What::Mysql { dsn, table, mode }).await?;
             let Some(SessionIdentity::Connection(connection)) = holder.session.clone() else {
                 return Err(FaultError::Lost);
@@ -101,7 +100,7 @@ async fn look(
     Locked { dsn, table, mode }: &Locked,
     connection: &ConnectionIdentity,
 ) -> Result<Proof, MysqlError> {
-    let address = Address::read(dsn).map_err(MysqlError::Refused)?;
+    let address = Address::read(dsn)?;
     let table = mysql::table(table).map_err(MysqlError::Refused)?;
     let mut session = mysql::Session::open(&address).await?;
     let holder =

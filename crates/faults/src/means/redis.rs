@@ -64,8 +64,7 @@ struct Pausing {
 impl Means for Pause {
     fn prepare<'a>(&'a self, site: &'a Site) -> Step<'a, Prepared> {
         Box::pin(async move {
-            let see = "see the DSN of the target";
-            let address = Address::read(&self.dsn).map_err(|why| FaultError::refused(why, see))?;
+            let address = Address::read(&self.dsn)?;
             let (run, took) = examine(&address, self.commands).await?;
             let holder = site.holder(What::Redis { dsn: self.dsn.clone(), commands: self.commands }).await?;
             let undo = Undo::EndPause {

@@ -3,6 +3,8 @@
 //! Owns the choice of the means and the list of objects with their undo that `--dry-run` prints. Pure: what the host can
 //! do comes in as [`HostFacts`]. Each means plans its own part.
 
+mod facts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,26 +20,7 @@ use crate::means::{
     port, postgres, redis, reject, shaped, socket_kill, spike, sqlite, stress,
 };
 
-/// What this host can do, as far as plans depend on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostFacts {
-    /// nftables can take packets where they leave a device.
-    pub device_hooks: bool,
-    /// nftables can ask packets for the control group of their socket.
-    pub socket_groups: bool,
-    /// nftables can answer packets with a refusal.
-    pub refusals: bool,
-    /// nftables can send new connections to a local port.
-    pub redirect: bool,
-    /// The kernel has HTB.
-    pub htb: bool,
-    /// The kernel has netem.
-    pub netem: bool,
-    /// nftables can lead what is received through an ifb device.
-    pub forward: bool,
-    /// There is a relay for delayed connections.
-    pub relay: bool,
-}
+pub use facts::{Fact, HostFacts, asks};
 
 /// One object that a fault touches or makes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -109,6 +109,68 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
 }
 
 #[test]
+fn a_plan_depends_on_no_fact_that_it_does_not_ask_for() {
+    let cases = [
+        "kill signal=TERM",
+        "pause",
+        "stress cpu=2",
+        "lock table=orders",
+        "spike url=http://10.0.0.1/ per-second=10",
+        "socket-kill to=10.0.0.1:5432",
+        "port-take port=80",
+        "vanish",
+        "half-open to=10.0.0.1:5432",
+        "partition to=10.0.0.1",
+        "partition to=10.0.0.1 direction=ingress",
+        "reject to=10.0.0.1 direction=egress",
+        "mtu-blackhole above=1200B to=10.0.0.1",
+        "dns answer=nxdomain",
+        "flap up=1s down=1s to=10.0.0.1",
+        "flap up=1s down=1s while-down=loss=5% to=10.0.0.1",
+        "flap up=1s down=1s while-down=delay=50ms to=10.0.0.1 direction=egress",
+        "latency delay=50ms to=10.0.0.1:5432",
+        "latency delay=50ms to=10.0.0.1:5432 direction=egress",
+        "loss loss=5%",
+        "loss loss=5% direction=ingress",
+        "duplicate duplicate=5% direction=egress",
+        "rate rate=1MB/s",
+        "rate rate=1MB/s direction=egress",
+    ];
+    let database = ResolvedTarget { dsn: Some("postgres://db/x".to_owned()), ..ResolvedTarget::default() };
+    let group = |words: &str| {
+        let mut fault = fault(words);
+        fault.flow_mut().map(|flow| flow.cgroup = Some("/app".into())).map(|()| fault)
+    };
+    let all =
+        cases.iter().flat_map(|words| [Some((*words, fault(words))), group(words).map(|one| (*words, one))]);
+    for (words, fault) in all.flatten() {
+        let target = if words.starts_with("lock") { database.clone() } else { host() };
+        let asked = asks(&fault);
+        for present in [true, false] {
+            // Whatever else is known: nothing, everything, and each of the facts.
+            let mut known = HostFacts { relay: true, ..HostFacts::default() };
+            asked.iter().for_each(|fact| known.set(*fact, present));
+            for netem in [true, false] {
+                if asked.contains(&Fact::Netem) {
+                    known.set(Fact::Netem, netem);
+                }
+                let planned = |facts: &HostFacts| format!("{:?}", plan(&fault, &target, LEASE, facts));
+                let expected = planned(&known);
+                for fact in Fact::ALL.iter().filter(|fact| !asked.contains(fact)) {
+                    let mut more = known;
+                    more.set(*fact, true);
+                    assert_eq!(planned(&more), expected, "{words}: {fact:?} was not asked for");
+                }
+            }
+        }
+    }
+    // What needs nothing of the network asks nothing of it.
+    for words in ["pause", "kill", "oom", "disk-fill reserve=16MiB", "lock table=t", "port-take port=80"] {
+        assert!(asks(&fault(words)).is_empty(), "{words}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_by_name() {
     let nobody = ResolvedTarget { name: "nobody".to_owned(), ..ResolvedTarget::default() };
     assert!(refusal(&fault("pause"), &nobody, &ALL).contains("needs a process"));

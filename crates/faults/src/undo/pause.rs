@@ -67,7 +67,7 @@ async fn goes_on(
     commands: RedisCommands,
     secrets: &Secrets,
 ) -> Result<Undone, RedisError> {
-    let mut address = Address::read(dsn).map_err(RedisError::Server)?;
+    let mut address = Address::read(dsn)?;
     address.password = secrets.of(Server::Redis);
     let (deadline, mut undone) = (Instant::now() + PATIENCE, Undone::AlreadyGone);
     loop {

@@ -153,7 +153,7 @@ async fn end_connection(
     ConnectionIdentity { id, lock }: &ConnectionIdentity,
     secrets: &Secrets,
 ) -> Result<Undone, MysqlError> {
-    let mut address = Address::read(dsn).map_err(MysqlError::Refused)?;
+    let mut address = Address::read(dsn)?;
     address.password = secrets.of(Server::Mysql);
     let mut session = mysql::Session::open(&address).await?;
     let holder = format!("select is_used_lock({})", literal(lock));

@@ -45,8 +45,11 @@ async fn refused(fault: &Fault, dsns: &[(String, &str)]) {
     let injector = bench.injector().await;
     for (dsn, word) in dsns {
         let result = injector.inject(fault.clone(), at(dsn.clone()), LEASE).await;
-        let shown = format!("{result:?}");
-        assert!(matches!(result, Err(FaultError::Refused { .. })) && shown.contains(word), "{dsn}: {shown}");
+        let Err(error @ (FaultError::Refused { .. } | FaultError::Dsn(_))) = result else {
+            panic!("{dsn}: {result:?}");
+        };
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(word), "{dsn}: {shown}");
         assert!(!shown.contains("s3cret"), "{dsn}: {shown}");
     }
     assert!(store::faults(&bench.ledger()).is_empty());

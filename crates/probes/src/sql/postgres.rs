@@ -30,9 +30,7 @@ pub(super) async fn ask(probe: &SqlProbe) -> Verdict {
     let mut address = match Address::read(&probe.connect) {
         Ok(address) => address,
         Err(error) => {
-            // It is not shown: what cannot be read cannot be redacted.
-            let why = failure::innermost(&error);
-            return Verdict::unknown(format!("the database's address cannot be read: {why}"));
+            return Verdict::unknown(format!("the database's address cannot be read: {error}"));
         }
     };
     address.config.application_name("deadstick-probe");

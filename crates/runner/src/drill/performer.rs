@@ -70,6 +70,8 @@ impl Performer {
             steps,
         })
         .await?;
+        // Its faults come at times of their own: none is to wait for that.
+        injector.look_ahead();
         let playbook = playbook.value;
         Ok(Self {
             injector,

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use chrono::{Datelike, Timelike};
 use deadstick_core::Timestamp;
 use deadstick_core::event::{Body, Event, Hlc};
+use deadstick_core::text::visible_json;
+use serde::Serialize;
 
 use super::TYPE_PREFIX;
 use crate::hash::{Hash, write_hex};
@@ -37,7 +39,7 @@ impl Encoder {
         event: &Event,
     ) -> Result<Hash, serde_json::Error> {
         self.body.clear();
-        serde_json::to_writer(&mut self.body, &event.body)?;
+        write_json(&mut self.body, &event.body)?;
         let (kind, data) = split_body(&self.body);
 
         let start = out.len();
@@ -46,7 +48,7 @@ impl Encoder {
             stamp.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_bytes(),
         );
         out.extend_from_slice(br#"","source":"#);
-        serde_json::to_writer(&mut *out, stamp.source)?;
+        write_json(out, stamp.source)?;
         out.extend_from_slice(br#","type":""#);
         out.extend_from_slice(TYPE_PREFIX.as_bytes());
         out.extend_from_slice(kind);
@@ -55,7 +57,7 @@ impl Encoder {
         out.push(b'"');
         if let Some(subject) = subject(&event.body).filter(|s| !s.is_empty()) {
             out.extend_from_slice(br#","subject":"#);
-            serde_json::to_writer(&mut *out, &*subject)?;
+            write_json(out, &*subject)?;
         }
         if data.is_some() {
             out.extend_from_slice(br#","datacontenttype":"application/json""#);
@@ -81,7 +83,7 @@ impl Encoder {
         out.push(b'-');
         write_hex(&stamp.hlc.count.to_be_bytes(), out);
         out.extend_from_slice(br#"","by":"#);
-        serde_json::to_writer(&mut *out, event.by.as_str())?;
+        write_json(out, event.by.as_str())?;
         let mut salt = Vec::new();
         if let Some(data) = data {
             write_hex(&stamp.salt, &mut salt);
@@ -102,6 +104,21 @@ impl Encoder {
         out.extend_from_slice(b"}\n");
         Ok(hash)
     }
+}
+
+/// Appends JSON that moves no terminal: logs are read with whatever is at hand.
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), serde_json::Error> {
+    let from = out.len();
+    serde_json::to_writer(&mut *out, value)?;
+    // What is below the printable characters has been escaped already.
+    if out[from..].iter().any(|byte| *byte >= 0x7f)
+        && let Ok(text) = std::str::from_utf8(&out[from..])
+    {
+        let text = visible_json(text);
+        out.truncate(from);
+        out.extend_from_slice(text.as_bytes());
+    }
+    Ok(())
 }
 
 /// Takes `{"type":"KIND"}` or `{"type":"KIND","data":DATA}` apart, which is how a body serialises.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Checker;
 use crate::playbook::file::{AbortConditionFile, WatchedProbeFile};
 use crate::playbook::{AbortCondition, WatchedProbe};
-use crate::probe::{HttpProbe, Probe};
+use crate::probe::{HOW_TO_CONNECT, HttpProbe, Probe};
 use crate::source::{Located, Place, did_you_mean};
 use crate::template;
 use crate::units::{HumanDuration, Name};
@@ -76,6 +76,11 @@ impl Checker<'_> {
         for text in kind.texts_mut() {
             let text = text.clone();
             self.placeholders(&text, &place);
+        }
+        if let Probe::Sql(sql) = &kind
+            && let Err(error) = sql.check_connect()
+        {
+            self.problem(error.to_string(), &place, HOW_TO_CONNECT);
         }
         if let Probe::Process(process) = &kind
             && let Some(host) = &process.lab

@@ -7,12 +7,14 @@ mod detached;
 mod lines;
 mod password;
 
+use std::collections::BTreeSet;
+
 use deadstick_core::fault::{Fault, FaultKind, Target, catalogue};
 use deadstick_core::ledger::any_undo;
 use deadstick_core::privilege::{Privilege, Privileges};
 use deadstick_core::text::printable;
 use deadstick_faults::privileges::{self, Heirs};
-use deadstick_faults::{HostFacts, Plan, doctor};
+use deadstick_faults::{Fact, HostFacts, Plan, asks, check_dsn, doctor};
 use deadstick_runner::injection::{self, Ended, Order, Outcome, Settings};
 use deadstick_runner::session::Session;
 use deadstick_runner::targets::{self, Found, TargetError};
@@ -91,7 +93,11 @@ fn find(args: &args::Inject) -> Result<Found, Failure> {
     let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
     let fault = Fault::read(kind, pairs).map_err(|error| more(Failure::usage(error)))?;
     let target = match &args.target {
-        Target::Dsn(dsn) => Target::Dsn(password::complete(dsn, |name| std::env::var(name).ok())),
+        Target::Dsn(dsn) => {
+            // As it was typed: what is said of it counts its characters.
+            check_dsn(dsn).map_err(|error| more(Failure::usage(error)))?;
+            Target::Dsn(password::complete(dsn, |name| std::env::var(name).ok()))
+        }
         other => other.clone(),
     };
     let mut found = targets::find(fault, &target, args.witness)?;
@@ -179,7 +185,8 @@ fn dry_run(context: &Context, args: &args::Inject, mut found: Found, judged: Res
         let hint = refused.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         found.notes.push(format!("it would be refused: {}{hint}", refused.message));
     }
-    let plan = deadstick_faults::plan(&found.fault, &found.target, args.lease, &facts())?;
+    let facts = facts(&asks(&found.fault));
+    let plan = deadstick_faults::plan(&found.fault, &found.target, args.lease, &facts)?;
     let Plan { fault, target, objects, lease, .. } = &plan;
     let value = serde_json::json!({
         "fault": fault,
@@ -209,13 +216,14 @@ fn dry_run(context: &Context, args: &args::Inject, mut found: Found, judged: Res
     Ok(DONE)
 }
 
-/// What this host can do. Who may not make network namespaces looks from inside a user namespace, as far as there are any.
-fn facts() -> HostFacts {
-    if !deadstick_lab::may_make_namespaces() {
+/// What this host can do, as far as it is asked for. Who may not make network namespaces looks from inside a user namespace,
+/// as far as there are any.
+fn facts(asked: &BTreeSet<Fact>) -> HostFacts {
+    if !asked.is_empty() && !deadstick_lab::may_make_namespaces() {
         // Without one, the plan takes the host for one that can do nothing, and says which part is missing.
         drop(deadstick_lab::enter_user_namespace());
     }
-    HostFacts { relay: true, ..doctor::facts() }
+    HostFacts { relay: true, ..doctor::facts_about(asked) }
 }
 
 impl From<TargetError> for Failure {

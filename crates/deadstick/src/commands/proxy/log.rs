@@ -10,9 +10,13 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::fit::Fit;
+
 /// Logs from now on what is as grave as `level`, or graver.
 pub(super) fn begin(level: Level) {
-    tracing_subscriber::fmt().event_format(Line).with_max_level(level).init();
+    // Names, addresses and errors in it come from whoever calls.
+    let stdout = || Fit::json(std::io::stdout());
+    tracing_subscriber::fmt().event_format(Line).with_max_level(level).with_writer(stdout).init();
 }
 
 /// One event on one line.

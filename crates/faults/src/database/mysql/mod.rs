@@ -9,6 +9,7 @@ mod wire;
 
 use std::time::Duration;
 
+use deadstick_core::dsn::DsnError;
 use deadstick_core::tls::TlsMode;
 use deadstick_tls::{Stream, TlsFailure};
 use tokio::net::TcpStream;
@@ -33,6 +34,9 @@ pub(crate) enum MysqlError {
     /// The connection broke, or never was.
     #[error("the server cannot be reached: {0}")]
     Connection(#[from] std::io::Error),
+    /// Nobody knows where it is.
+    #[error(transparent)]
+    Dsn(#[from] DsnError),
     /// There is no TLS with it.
     #[error("{0}")]
     Tls(#[from] TlsFailure),

@@ -7,6 +7,7 @@ mod resp;
 
 use std::time::Duration;
 
+use deadstick_core::dsn::DsnError;
 use deadstick_core::fault::RedisCommands;
 use deadstick_core::tls::TlsMode;
 use deadstick_tls::{Stream, TlsFailure};
@@ -23,6 +24,9 @@ pub(crate) enum RedisError {
     /// The connection broke, or never was.
     #[error("the server cannot be reached: {0}")]
     Connection(#[from] std::io::Error),
+    /// Nobody knows where it is.
+    #[error(transparent)]
+    Dsn(#[from] DsnError),
     /// There is no TLS with it.
     #[error("{0}")]
     Tls(#[from] TlsFailure),

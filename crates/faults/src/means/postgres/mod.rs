@@ -44,7 +44,7 @@ impl std::fmt::Debug for Place {
 
 impl Place {
     fn address(&self) -> Result<Address, FaultError> {
-        database::address(&self.dsn).map_err(refused)
+        Ok(database::address(&self.dsn)?)
     }
 
     fn secrets(&self) -> Result<Secrets, FaultError> {
