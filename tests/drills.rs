@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use support::{Place, Ran, interfaces};
 
@@ -111,6 +113,53 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.contains("tcp (closed") && ran.out.contains("inject vanish on job"), "{}", ran.out);
     assert!(!place.state().exists(), "not even a state folder");
+}
+
+/// Responders are to find out what was done to them, also those who read along by command.
+#[test]
+fn what_is_staged_is_not_told_before_the_verdict() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let place = Place::new();
+    let path = changed(&place, "outage: {", "observe: 15m\noutage: {");
+    let mut drill = place.start(&["drill", "--headless", &path, "--close", "transaction"]);
+    drill.wait_for("opened the hole in hang", PATIENCE);
+    let began = Instant::now();
+    let shown = |words: &[&str]| {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.err);
+        (ran.out, ran.err)
+    };
+    while !shown(&["timeline", "show", "--facilitator"]).0.contains("pause") {
+        assert!(began.elapsed() < PATIENCE, "no fault was recorded");
+    }
+    let staged = ["hole in", "pause", "stuck report", "in hang"];
+    let responders: [&[&str]; 6] = [
+        &["timeline", "show"],
+        &["timeline", "show", "--json"],
+        &["timeline", "export", "--format", "markdown", "-v"],
+        &["timeline", "export", "--format", "csv"],
+        &["debrief"],
+        &["debrief", "--json"],
+    ];
+    for words in responders {
+        let (out, err) = shown(words);
+        let told: Vec<_> = staged.iter().filter(|word| out.contains(**word)).collect();
+        assert!(told.is_empty(), "{words:?} tells {told:?}:\n{out}");
+        assert!(err.contains("held back") && err.contains("--facilitator"), "{words:?}: {err}");
+        let (out, err) = shown(&[words, &["--facilitator"]].concat());
+        assert!(out.contains("pause") && !err.contains("held back"), "{words:?}: {out}{err}");
+    }
+    let lines = ["timeline", "export", "--format", "jsonl"];
+    let ran = place.run(&lines);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(7), ""), "{}", ran.err);
+    assert!(shown(&[&lines[..], &["--facilitator"]].concat()).0.contains("hole.opened"));
+    drill.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(drill.wait(), Some(6), "{}", drill.printed());
+    for words in responders.into_iter().chain([&lines[..]]) {
+        let (out, err) = shown(words);
+        assert!(out.contains("pause") && !err.contains("held back"), "{words:?}: {out}{err}");
+    }
+    assert_eq!(place.residue(), Vec::<String>::new());
 }
 
 /// The whole of it by a scripted responder: alert, checklist, the right target, the close; then the debrief and the export.

@@ -79,6 +79,9 @@ fn killed_its_guardian_undoes_within_a_second() {
         nothing_is_left(&place, PROMPT, moment);
         let faults = place.run(&["faults", "--json"]);
         assert_eq!(faults.json(), serde_json::json!([]), "{moment}: {}", faults.out);
+        // It has no verdict, and is no secret any more.
+        let exported = place.run(&["timeline", "export", "--format", "jsonl"]);
+        assert_eq!((exported.code, exported.err.as_str()), (Some(0), ""), "{moment}");
     }
 }
 

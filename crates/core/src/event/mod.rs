@@ -21,7 +21,7 @@ pub use body::Body;
 pub use describe::{describe, describe_with};
 pub use fault_words::fault_words;
 pub use item::{ItemId, ItemIdError};
-pub use staged::hold_back;
+pub use staged::{hold_back, writer_of_open_drill};
 pub use terms::{AlertLevel, IncidentSeverity, Phase, SliceKind, Verdict};
 
 /// Who did something: a person's name, or [`Actor::tool`].

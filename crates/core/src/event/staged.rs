@@ -1,24 +1,22 @@
 //! What a drill has staged, kept from its responders while it lasts.
 //!
-//! Owns the decision whether a drill still lasts, and what is held back then: they are to find it out. The screen decides
-//! line by line as they come; this is for whoever writes a whole timeline.
+//! Owns which drill of a timeline has no verdict yet, and what is held back then: responders are to find it out. Whether
+//! that drill still runs is its writer's to show. The screen decides line by line as they come; this is for whoever writes a
+//! whole timeline.
 
 use super::{Body, Record};
 
-/// Whether a drill on this timeline has begun and has no verdict yet. Records are in the log's order.
-fn lasts(records: &[Record]) -> bool {
-    records.iter().fold(false, |lasts, record| match record.event.body {
-        Body::DrillStarted { .. } => true,
-        Body::DrillVerdict { .. } => false,
-        _ => lasts,
+/// The writer of a drill that has begun and has no verdict yet. Records are in the log's order.
+pub fn writer_of_open_drill(records: &[Record]) -> Option<&str> {
+    records.iter().fold(None, |open, record| match record.event.body {
+        Body::DrillStarted { .. } => Some(record.writer.as_str()),
+        Body::DrillVerdict { .. } => None,
+        _ => open,
     })
 }
 
 /// Takes out what only the facilitator may see while a drill lasts; how many records that were.
 pub fn hold_back(records: &mut Vec<Record>) -> usize {
-    if !lasts(records) {
-        return 0;
-    }
     let before = records.len();
     records.retain(|record| !record.event.body.is_facilitators());
     before - records.len()
@@ -69,13 +67,13 @@ mod tests {
         assert_eq!(bodies, [&opened(), &note(), &residue()]);
 
         let verdict = Body::DrillVerdict { verdict: Verdict::Outage, because: "it was lost".to_owned() };
-        let after = records(vec![opened(), started.clone(), step(), verdict.clone(), note()]);
-        let mut all = after.clone();
-        assert_eq!((hold_back(&mut all), all), (0, after));
+        let open = |bodies| writer_of_open_drill(&records(bodies)).map(str::to_owned);
+        let here = Some("w".to_owned());
+        assert_eq!(open(vec![opened(), started.clone(), step(), note()]), here);
+        assert_eq!(open(vec![opened(), started.clone(), step(), verdict.clone(), note()]), None);
         // A second one begins: the first was told, and is kept back with it.
-        let mut again = records(vec![started.clone(), verdict, started, step()]);
-        assert_eq!(hold_back(&mut again), 3);
+        assert_eq!(open(vec![started.clone(), verdict, started, step()]), here);
         // What was injected by hand, on the timeline of an incident that is no drill, is no secret.
-        assert_eq!(hold_back(&mut records(vec![opened(), step()])), 0);
+        assert_eq!(open(vec![opened(), step()]), None);
     }
 }

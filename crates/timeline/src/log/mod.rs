@@ -24,7 +24,7 @@ use deadstick_core::event::{Actor, Body, Event, Hlc, Record, WriterId};
 
 pub use error::LogError;
 pub(crate) use error::at;
-pub use own::Repair;
+pub use own::{Repair, is_writing};
 pub use read::{Damage, Follower, Timeline, read_all};
 
 use random::{Random, fill_random};

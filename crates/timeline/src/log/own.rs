@@ -94,6 +94,21 @@ fn put_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all())
 }
 
+/// Whether the process that this writer is still has its chain.
+///
+/// # Errors
+/// No such writer, or the disk says no.
+pub fn is_writing(dir: &Path, writer: &str) -> Result<bool, LogError> {
+    let first = segment::path(dir, writer, 1);
+    let file = File::open(&first).map_err(at(&first, "open"))?;
+    // Shared, so that two who ask are not taken for a writer; let go of with the file.
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(e) => Err(at(&first, "lock")(e.into())),
+    }
+}
+
 /// Takes the writer's lock for as long as the file stays open.
 pub(super) fn lock(file: &File, writer: &str, path: &Path) -> Result<(), LogError> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
