@@ -98,7 +98,7 @@ async fn wrong(faults: &[&str], host: HostFacts, [there, not]: [u64; 2]) -> Vec<
     join_all(all).await.into_iter().flatten().collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_what_drops_and_refuses() {
     let faults = [
         "vanish",
@@ -114,13 +114,13 @@ async fn of_what_drops_and_refuses() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_connections_that_fall_silent_or_end() {
     let wrong = wrong(&["half-open", "half-open direction=egress", "socket-kill"], HOST, [100, 30]).await;
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_loss() {
     let faults = [
         "loss loss=1% direction=egress",
@@ -137,7 +137,7 @@ async fn of_loss() {
     assert!(by_rules.is_empty(), "{by_rules:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_lateness() {
     let faults =
         ["latency delay=50ms", "latency delay=50ms jitter=50ms", "latency delay=3s direction=ingress"];

@@ -170,7 +170,9 @@ impl Asked {
                 return Ok(unseen(format!("{} does not answer any more", self.peer)));
             }
             let late = times.iter().filter(|time| **time >= line).count();
-            let over = began.elapsed() > longest || times.len() + silent >= MOST_QUESTIONS;
+            // A machine that stood still meanwhile has not asked enough.
+            let over = began.elapsed() > longest && times.len() >= WIDTH_FROM
+                || times.len() + silent >= MOST_QUESTIONS;
             if let Some(verdict) = verdict(late, times.len() - late, lead, over) {
                 break verdict;
             }

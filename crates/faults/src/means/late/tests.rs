@@ -45,7 +45,7 @@ fn link(takes: u64, spread: u64, loss: f64) -> Link {
 
 /// Fewer than five in a thousand, where a median of five goes wrong in one of eight. What is wrongly seen is caught by the
 /// count of the rules; what is wrongly missed where the spread is wider than the delay, too.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn spreads_do_not_hide_a_delay_and_are_not_taken_for_one() {
     // Jitter as wide as the delay; on a link that has as much already; a small delay on a link of wide spread.
     for (takes, spread, delay, jitter) in [
@@ -64,7 +64,7 @@ async fn spreads_do_not_hide_a_delay_and_are_not_taken_for_one() {
 }
 
 /// A packet that was lost is sent again a second later, or for the end of a connection 200 ms later.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_lost_is_not_taken_for_late_and_does_not_hide_it() {
     for loss in [0.01, 0.05, 0.3] {
         for delay in [50_000, 3_000_000] {
@@ -82,7 +82,7 @@ async fn what_is_lost_is_not_taken_for_late_and_does_not_hide_it() {
 }
 
 /// A relay over a link that is late by three seconds each way already.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_late_before_can_be_later() {
     let asked = (micros(500_000), NOBODY);
     assert_eq!(trials(50, link(6_000_000, 0, 0.0), Timed::Farewell, asked).await, (0, 0));
