@@ -7,7 +7,6 @@ use std::time::Duration;
 use deadstick_core::fault::{Fault, ResolvedTarget};
 use deadstick_core::identity::{NetworkIdentity, ProcessIdentity};
 use deadstick_core::units::HumanDuration;
-use futures_util::future::join_all;
 
 use super::{Cancel, LateLease, Site};
 use crate::injector::{Proof, lease_from_now};
@@ -83,19 +82,26 @@ async fn proved(words: &str, host: HostFacts, link: Link, seed: u64) -> Proof {
     proof
 }
 
-/// So many trials of each, on each link, with an effect and without: those that are wrong, in words. All at once, since some
-/// of them wait.
+/// So many trials of each, on each link, with an effect and without: those that are wrong, in words.
 async fn wrong(faults: &[&str], host: HostFacts, [there, not]: [u64; 2]) -> Vec<String> {
-    let of = async |words: &str, link: Link, trials: u64| {
-        let proofs = join_all((0..trials).map(|seed| proved(words, host, link, seed))).await;
-        let bad: Vec<_> = proofs.iter().filter(|proof| proof.landed == link.inert).collect();
-        let first = bad.first()?;
-        Some(format!("{words} on {link:?}: {} of {trials}, such as {:?}", bad.len(), first.evidence))
-    };
-    let each = faults.iter().flat_map(|words| LINKS.map(|link| (*words, link)));
-    let all =
-        each.flat_map(|(words, link)| [of(words, link, there), of(words, Link { inert: true, ..link }, not)]);
-    join_all(all).await.into_iter().flatten().collect()
+    let mut wrong = Vec::new();
+    for words in faults {
+        for (link, trials) in
+            LINKS.iter().flat_map(|link| [(*link, there), (Link { inert: true, ..*link }, not)])
+        {
+            let mut bad = Vec::new();
+            for seed in 0..trials {
+                let proof = proved(words, host, link, seed).await;
+                if proof.landed == link.inert {
+                    bad.push(proof.evidence);
+                }
+            }
+            if let Some(first) = bad.first() {
+                wrong.push(format!("{words} on {link:?}: {} of {trials}, such as {first:?}", bad.len()));
+            }
+        }
+    }
+    wrong
 }
 
 #[tokio::test(start_paused = true)]
