@@ -52,21 +52,21 @@ async fn what_is_wrong_is_refused_before_anything_is_recorded() {
         ("lock table=nowhere", dsn.clone(), "nowhere"),
         ("lock table=orders", dsn.replace("s3cret", "wr0ng"), "denied"),
         ("lock table=orders", format!("{dsn}?ssl-mode=required"), "no TLS"),
-        ("lock table=orders", format!("{dsn}?compress=true"), "compress"),
+        ("lock table=orders", format!("{dsn}?compress=true"), "parameter"),
         ("lock table=orders rows=id=1", dsn.clone(), "rows"),
         ("lock advisory=1", dsn.clone(), "dvisory"),
         ("lock", dsn.clone(), "without a table"),
         ("idle-in-transaction", dsn.clone(), "PostgreSQL"),
         ("pause", dsn.clone(), "Redis"),
-        ("lock table=orders", dsn.replace("mysql:", "mongodb:"), "mongodb"),
+        ("lock table=orders", dsn.replace("mysql:", "mongodb:"), "scheme"),
     ] {
         let target = ResolvedTarget { dsn: Some(dsn), ..target(&server) };
-        let refused = injector.inject(fault(words), target, LEASE).await;
-        let shown = format!("{refused:?}");
-        assert!(
-            matches!(refused, Err(FaultError::Refused { .. })) && shown.contains(word),
-            "{words}: {shown}"
-        );
+        let result = injector.inject(fault(words), target, LEASE).await;
+        let Err(error @ (FaultError::Refused { .. } | FaultError::Dsn(_))) = result else {
+            panic!("{words}: {result:?}");
+        };
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(word), "{words}: {shown}");
         assert!(!shown.contains("s3cret") && !shown.contains("wr0ng"), "{shown}");
     }
     assert!(store::faults(&bench.ledger()).is_empty());
