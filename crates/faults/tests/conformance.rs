@@ -29,16 +29,7 @@ fn fake_target() -> ResolvedTarget {
     }
 }
 
-const FACTS: HostFacts = HostFacts {
-    device_hooks: true,
-    socket_groups: true,
-    refusals: true,
-    redirect: true,
-    htb: true,
-    forward: true,
-    netem: true,
-    relay: false,
-};
+const FACTS: HostFacts = HostFacts { relay: false, ..HostFacts::ALL };
 
 /// The body. Its process is not killed until the end.
 async fn conforms(kernel: Arc<dyn Kernel>, target: ResolvedTarget) {

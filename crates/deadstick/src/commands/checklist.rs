@@ -48,8 +48,14 @@ fn run_lint(context: &Context, asked: Vec<String>) -> Answer {
         context.machine(&problems)?;
     } else {
         problems.iter().for_each(|problem| context.show(&problem.render(colour)));
-        let warnings = problems.len() - errors;
-        context.say(&format!("{} checklists: {errors} errors, {warnings} other findings", asked.len()));
+        let several =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        context.say(&format!(
+            "{}: {}, {}",
+            several(asked.len(), "checklist"),
+            several(errors, "error"),
+            several(problems.len() - errors, "other finding")
+        ));
     }
     if errors > 0 { Ok(NO) } else { Ok::<u8, Failure>(DONE) }
 }

@@ -13,16 +13,7 @@ use crate::injector::{Proof, lease_from_now};
 use crate::kernel::pretended::{Link, Pretended};
 use crate::plan::{HostFacts, plan};
 
-const HOST: HostFacts = HostFacts {
-    device_hooks: true,
-    socket_groups: true,
-    refusals: true,
-    redirect: true,
-    htb: true,
-    forward: true,
-    netem: true,
-    relay: false,
-};
+const HOST: HostFacts = HostFacts { relay: false, ..HostFacts::ALL };
 
 const fn link(takes_ms: u64, spread_ms: u64, loss: f64) -> Link {
     Link {

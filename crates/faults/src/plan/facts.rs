@@ -28,6 +28,9 @@ macro_rules! facts {
         }
 
         impl HostFacts {
+            /// A host that can do all of it.
+            pub const ALL: Self = Self { $($field: true,)+ relay: true };
+
             /// Whether something is so.
             #[must_use]
             pub const fn has(&self, fact: Fact) -> bool {

@@ -9,16 +9,7 @@ use super::*;
 use crate::means::table::{DISCARD, asked};
 
 const LEASE: HumanDuration = HumanDuration::secs(60);
-const ALL: HostFacts = HostFacts {
-    device_hooks: true,
-    socket_groups: true,
-    refusals: true,
-    redirect: true,
-    htb: true,
-    forward: true,
-    netem: false,
-    relay: true,
-};
+const WITHOUT_NETEM: HostFacts = HostFacts { netem: false, ..HostFacts::ALL };
 
 /// A fault in words: its kind, then `parameter=value` for each parameter.
 fn fault(words: &str) -> Fault {
@@ -100,7 +91,7 @@ fn every_kind_names_what_it_touches_and_how_that_is_undone() {
         ("idle-in-transaction", database, "opens a transaction"),
     ];
     for (words, target, expected) in cases {
-        let plan = plan(&fault(words), &target, LEASE, &ALL).expect("planned");
+        let plan = plan(&fault(words), &target, LEASE, &WITHOUT_NETEM).expect("planned");
         let text: String = plan.objects.iter().map(|object| format!("{}\n", object.what)).collect();
         assert!(text.contains(expected), "{words}: {text}");
         assert!(!text.contains("s3cret") && !format!("{:?}", plan.means).contains("s3cret"), "{text}");
@@ -173,40 +164,49 @@ fn a_plan_depends_on_no_fact_that_it_does_not_ask_for() {
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
     let nobody = ResolvedTarget { name: "nobody".to_owned(), ..ResolvedTarget::default() };
-    assert!(refusal(&fault("pause"), &nobody, &ALL).contains("needs a process"));
+    assert!(refusal(&fault("pause"), &nobody, &WITHOUT_NETEM).contains("needs a process"));
     for words in ["cpu-limit cpus=1", "memory-limit memory=1MiB", "fd-limit files=16", "oom", "kill"] {
-        assert!(refusal(&fault(words), &nobody, &ALL).contains("needs a process"), "{words}");
+        assert!(refusal(&fault(words), &nobody, &WITHOUT_NETEM).contains("needs a process"), "{words}");
     }
     for words in ["disk-fill reserve=1MiB", "fs-freeze", "file-lock"] {
-        assert!(refusal(&fault(words), &nobody, &ALL).contains("needs a f"), "{words}");
+        assert!(refusal(&fault(words), &nobody, &WITHOUT_NETEM).contains("needs a f"), "{words}");
     }
-    assert!(refusal(&fault("disk-fill reserve=1KiB"), &folder(), &ALL).contains("as good as nothing"));
-    assert!(refusal(&fault("memory-limit memory=1KiB"), &host(), &ALL).contains("lets nothing run"));
-    assert!(refusal(&fault("stress"), &group(), &ALL).contains("without any work"));
-    assert!(refusal(&fault("vanish"), &nobody, &ALL).contains("needs a network"));
-    assert!(refusal(&fault("lock mode=share"), &nobody, &ALL).contains("needs a database"));
-    assert!(refusal(&fault("dns answer=nxdomain"), &nobody, &ALL).contains("needs a network"));
+    assert!(
+        refusal(&fault("disk-fill reserve=1KiB"), &folder(), &WITHOUT_NETEM).contains("as good as nothing")
+    );
+    assert!(
+        refusal(&fault("memory-limit memory=1KiB"), &host(), &WITHOUT_NETEM).contains("lets nothing run")
+    );
+    assert!(refusal(&fault("stress"), &group(), &WITHOUT_NETEM).contains("without any work"));
+    assert!(refusal(&fault("vanish"), &nobody, &WITHOUT_NETEM).contains("needs a network"));
+    assert!(refusal(&fault("lock mode=share"), &nobody, &WITHOUT_NETEM).contains("needs a database"));
+    assert!(refusal(&fault("dns answer=nxdomain"), &nobody, &WITHOUT_NETEM).contains("needs a network"));
     assert!(refusal(&fault("dns answer=nxdomain"), &host(), &HostFacts::default()).contains("redirect"));
-    assert!(refusal(&fault("port-take port=0"), &host(), &ALL).contains("port 0"));
+    assert!(refusal(&fault("port-take port=0"), &host(), &WITHOUT_NETEM).contains("port 0"));
     let both =
         ResolvedTarget { dsn: Some("postgres://db/x".to_owned()), path: Some("/shop.db".into()), ..nobody };
-    assert!(refusal(&fault("lock"), &both, &ALL).contains("both"));
-    assert!(refusal(&fault("latency delay=5ms"), &host(), &ALL).contains("whole link"));
-    assert!(refusal(&fault("latency delay=5ms to=10.0.0.1"), &host(), &ALL).contains("whole link"));
-    assert!(refusal(&fault("corrupt corrupt=1%"), &host(), &ALL).contains("corrupt=1% needs netem"));
-    assert!(refusal(&fault("loss loss=1% burst=2"), &host(), &ALL).contains("needs netem"));
-    assert!(refusal(&fault("rate rate=1KB/s"), &host(), &ALL).contains("a rate of 1KB/s"));
-    let facts = HostFacts { netem: true, ..ALL };
-    assert!(refusal(&fault("latency delay=9s jitter=3s"), &host(), &facts).contains("jitter"));
-    assert!(refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { htb: false, ..ALL }).contains("HTB"));
+    assert!(refusal(&fault("lock"), &both, &WITHOUT_NETEM).contains("both"));
+    assert!(refusal(&fault("latency delay=5ms"), &host(), &WITHOUT_NETEM).contains("whole link"));
+    assert!(refusal(&fault("latency delay=5ms to=10.0.0.1"), &host(), &WITHOUT_NETEM).contains("whole link"));
     assert!(
-        refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { forward: false, ..ALL })
+        refusal(&fault("corrupt corrupt=1%"), &host(), &WITHOUT_NETEM).contains("corrupt=1% needs netem")
+    );
+    assert!(refusal(&fault("loss loss=1% burst=2"), &host(), &WITHOUT_NETEM).contains("needs netem"));
+    assert!(refusal(&fault("rate rate=1KB/s"), &host(), &WITHOUT_NETEM).contains("a rate of 1KB/s"));
+    let facts = HostFacts::ALL;
+    assert!(refusal(&fault("latency delay=9s jitter=3s"), &host(), &facts).contains("jitter"));
+    assert!(
+        refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { htb: false, ..WITHOUT_NETEM })
+            .contains("HTB")
+    );
+    assert!(
+        refusal(&fault("rate rate=1MB/s"), &host(), &HostFacts { forward: false, ..WITHOUT_NETEM })
             .contains("received")
     );
     let none = HostFacts::default();
     assert!(refusal(&fault("latency delay=5ms to=10.0.0.1:1"), &host(), &none).contains("relay"));
     assert!(matches!(
-        plan(&fault("pause"), &host(), HumanDuration::millis(0), &ALL),
+        plan(&fault("pause"), &host(), HumanDuration::millis(0), &WITHOUT_NETEM),
         Err(FaultError::Refused { .. })
     ));
 }
@@ -240,7 +240,7 @@ fn a_plain_loss_of_one_user_is_the_same_with_and_without_netem() {
     let mut fault = fault("loss loss=10%");
     fault.flow_mut().expect("it has one").user = Some(7);
     for netem in [false, true] {
-        let facts = HostFacts { netem, ..ALL };
+        let facts = HostFacts { netem, ..WITHOUT_NETEM };
         let planned = plan(&fault, &host(), LEASE, &facts).expect("planned");
         let what = &planned.objects[0].what;
         assert!(planned.objects.len() == 1 && what.contains("drops 10%"), "netem: {netem}: {what}");
@@ -249,7 +249,7 @@ fn a_plain_loss_of_one_user_is_the_same_with_and_without_netem() {
 
 #[test]
 fn with_netem_a_whole_link_can_be_late() {
-    let facts = HostFacts { netem: true, ..ALL };
+    let facts = HostFacts::ALL;
     let plan = plan(&fault("latency delay=20ms"), &host(), LEASE, &facts).expect("planned");
     assert!(plan.objects[0].what.contains("netem"), "{:?}", plan.objects);
 }
