@@ -13,8 +13,10 @@ pub(crate) struct FileStore(pub(crate) PathBuf);
 impl LedgerStore for FileStore {
     fn record(&self, id: &FaultId, entry: &Entry) -> Result<(), LedgerError> {
         let failed = |error: std::io::Error| LedgerError::NotDurable(Box::new(error));
+        // Only what begins makes a ledger: one who comes late must not make it anew where it has been removed.
+        let begins = matches!(entry, Entry::Applying(_));
         let mut file =
-            OpenOptions::new().create(true).append(true).read(true).open(&self.0).map_err(failed)?;
+            OpenOptions::new().create(begins).append(true).read(true).open(&self.0).map_err(failed)?;
         // Released when the file is closed, also by SIGKILL.
         file.lock().map_err(failed)?;
         let state = read(&mut file).get(id).map(|fault| fault.state);
